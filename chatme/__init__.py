@@ -1,0 +1,3 @@
+"""ChatMe: a self-hosted chat server."""
+
+__version__ = "0.1.0"

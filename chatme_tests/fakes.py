@@ -1,0 +1,88 @@
+"""What stands in for the outside world: a clock moved by hand, and ears that keep what they hear.
+
+The database is no fake: `opened_engine` is the real embedded one, over a folder of the test's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bson import ObjectId
+from odmantic import AIOEngine, Model
+
+from chatme.ports import Event
+from chatme.settings import Settings, load_settings
+from chatme.storage.engine import open_engine, prepare
+
+SOMETIME = datetime(2040, 1, 31, 12, 0, 0)
+"""Where frozen clocks begin: ahead of the machine's, so that no TTL index finds anything old."""
+
+
+class FrozenClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, at: datetime = SOMETIME) -> None:
+        self._now = at
+
+    def now(self) -> datetime:
+        """The moment at which it stands."""
+        return self._now
+
+    def move(self, **by: float) -> None:
+        """Moves it, by `timedelta`'s arguments: ``clock.move(minutes=5)``."""
+        self._now += timedelta(**by)
+
+
+class Heard(NamedTuple):
+    """One thing that was announced."""
+
+    event: Event
+    users: frozenset[ObjectId]
+    options: Mapping[str, Any]
+
+
+class RecordingAnnouncer:
+    """An `Announcer` that keeps what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The events' names, in order."""
+        return [each.event.name for each in self.heard]
+
+    def publish(self, event: Event, users: Collection[ObjectId], **options: Any) -> None:
+        """Keeps the event, to whom it goes and what narrows that."""
+        self.heard.append(Heard(event, frozenset(users), options))
+
+
+class RecordingCloser:
+    """A `SocketCloser` that keeps whose sockets it was to close, in order."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[ObjectId, frozenset[ObjectId] | None]] = []
+
+    def end_sessions(
+        self, user_id: ObjectId, session_ids: Collection[ObjectId] | None = None
+    ) -> None:
+        """Keeps the user and the sessions, or None for all of them."""
+        self.ended.append((user_id, None if session_ids is None else frozenset(session_ids)))
+
+
+def settings_of(folder: Path, **more: Any) -> Settings:
+    """Settings over a folder, untouched by this machine's ``.env`` and database."""
+    given = {"app_env": "test", "mongodb_uri": None, "password_cost": 4, "port": 0}
+    return load_settings(_env_file=None, data_dir=folder, **{**given, **more})
+
+
+@asynccontextmanager
+async def opened_engine(folder: Path, models: Sequence[type[Model]]) -> AsyncIterator[AIOEngine]:
+    """The embedded database in a folder, with the models' indexes, until the block ends."""
+    async with open_engine(settings_of(folder)) as engine:
+        await prepare(engine, models)
+        yield engine

@@ -1,0 +1,92 @@
+"""The database: MongoDB through Motor, or the embedded engine, behind ODMantic's `AIOEngine`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote_plus
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from odmantic import AIOEngine, Model
+from pymongo.errors import ConfigurationError, PyMongoError
+
+from chatme.settings import Settings
+from chatme.storage.embedded.client import EmbeddedClient
+
+DEFAULT_DATABASE = "chatme"
+EMBEDDED_FILE = "chatme.db"
+_TIMEOUT_MS = 5000
+
+DatabaseError = PyMongoError
+"""Whatever the database, or the way to it, may raise."""
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[AIOEngine]:
+    """The database that the settings name, until the block ends.
+
+    Raises `DatabaseError`: where another process has the embedded file
+    (`storage.embedded.errors.DatabaseInUseError`), where that file is no database of ours, or where
+    the URI cannot be read.
+    """
+    if settings.mongodb_uri is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with await _open_embedded(settings.data_dir / EMBEDDED_FILE) as embedded:
+            # The embedded client has Motor's shape, not its type.
+            yield AIOEngine(cast("AsyncIOMotorClient[Any]", embedded), DEFAULT_DATABASE)
+        return
+    uri = settings.mongodb_uri.get_secret_value()
+    client = _motor(uri)
+    try:
+        yield AIOEngine(client, database_name(uri))
+    finally:
+        client.close()
+
+
+async def _open_embedded(path: Path) -> EmbeddedClient:
+    try:
+        return await EmbeddedClient.open(path)
+    except sqlite3.DatabaseError as error:
+        raise PyMongoError(f"{path} cannot be opened: {error}") from error
+
+
+def _motor(uri: str) -> AsyncIOMotorClient[Any]:
+    try:
+        return AsyncIOMotorClient(
+            uri, serverSelectionTimeoutMS=_TIMEOUT_MS, w="majority", journal=True
+        )
+    except ValueError as error:  # pymongo's word for a faulty port or host
+        raise ConfigurationError(f"MONGODB_URI cannot be read: {error}") from error
+
+
+def database_name(uri: str) -> str:
+    """The database that a MongoDB URI names after its hosts, else ``chatme``."""
+    return _hosts_and_database(uri)[1] or DEFAULT_DATABASE
+
+
+def describe(settings: Settings) -> str:
+    """Which database it is, in words, without user or password."""
+    if settings.mongodb_uri is None:
+        return f"embedded, in {settings.data_dir.resolve() / EMBEDDED_FILE}"
+    uri = settings.mongodb_uri.get_secret_value()
+    return f"MongoDB at {_hosts_and_database(uri)[0]}, database {database_name(uri)}"
+
+
+def _hosts_and_database(uri: str) -> tuple[str, str]:
+    # As pymongo reads it, which takes for a part of a password what RFC 3986 would end one at.
+    before_options = uri.partition("://")[2].partition("?")[0]
+    authority, _, path = before_options.partition("/")
+    return authority.rpartition("@")[2], unquote_plus(path).partition(".")[0]
+
+
+async def prepare(engine: AIOEngine, models: Sequence[type[Model]]) -> None:
+    """Makes the indexes of all models; those that are there stay as they are."""
+    await engine.configure_database(models)
+
+
+async def ping(engine: AIOEngine) -> None:
+    """Returns when the database answers; raises the driver's error where it does not."""
+    await engine.database.command("ping")

@@ -1,0 +1,141 @@
+"""A feature's HTTP routes as rows of a table, and their binding to its service.
+
+A handler is ``async def handler(service, call, body=…, query=…)``: the annotations of ``body``
+and ``query`` are the shapes that are read and checked before it runs, and the annotation of what
+it returns is the answer's shape. So the signature is the documentation, and cannot drift from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bson import ObjectId
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chatme.errors import ChatMeError, MethodNotAllowed, NotAuthenticated, NotFound
+from chatme.http.body import read_json, read_query
+from chatme.http.replies import Reply, error_response
+from chatme.ports import Authenticator
+from chatme.principal import Peer, Principal
+from chatme.shapes import Shape, parse_id
+
+Handler = Callable[..., Awaitable[Shape | Reply | Response | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as a handler sees it."""
+
+    request: Request
+    principal: Principal | None
+
+    @property
+    def caller(self) -> Principal:
+        """Who calls, on a route that only the signed-in reach."""
+        if self.principal is None:
+            raise NotAuthenticated
+        return self.principal
+
+    @property
+    def peer(self) -> Peer:
+        """Where the request comes from."""
+        client = self.request.client
+        agent = self.request.headers.get("user-agent", "")
+        return Peer(address=client.host if client else "", user_agent=agent[:256])
+
+    def path_id(self, name: str) -> ObjectId:
+        """An id of the path; a malformed one names nothing, so it raises `NotFound`."""
+        value = parse_id(self.request.path_params[name])
+        if value is None:
+            raise NotFound
+        return value
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One row: a method and path, what handles it, the status of success, who may call."""
+
+    method: str
+    path: str
+    handler: Handler
+    status: int = 200
+    public: bool = False
+
+    @cached_property
+    def parameters(self) -> dict[str, type[Shape]]:
+        """The shapes of ``body`` and ``query``, from the handler's signature."""
+        signature = inspect.signature(self.handler, eval_str=True)
+        return {
+            name: signature.parameters[name].annotation
+            for name in ("body", "query")
+            if name in signature.parameters
+        }
+
+
+async def respond(
+    endpoint: Endpoint, service: object, authenticator: Authenticator, request: Request
+) -> Response:
+    """Runs one endpoint: who calls, what they ask, the handler, the answer."""
+    principal = None
+    if not endpoint.public:
+        principal = await authenticator.authenticate(bearer_token(request))
+    arguments: dict[str, Any] = {}
+    if "query" in endpoint.parameters:
+        arguments["query"] = read_query(request, endpoint.parameters["query"])
+    if "body" in endpoint.parameters:
+        arguments["body"] = await read_json(request, endpoint.parameters["body"])
+    answer = await endpoint.handler(service, Call(request, principal), **arguments)
+    if isinstance(answer, Response):
+        return answer
+    reply = answer if isinstance(answer, Reply) else Reply(answer)
+    return reply.response(endpoint.status)
+
+
+def bearer_token(request: Request) -> str:
+    """The access token of the ``Authorization`` header (RFC 6750, 2.1)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthenticated
+    return token
+
+
+def bind(
+    endpoints: Iterable[Endpoint], service: object, authenticator: Authenticator
+) -> list[Route]:
+    """The rows as Starlette routes: one for each path, so that a 405 names all its methods."""
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        methods = paths.setdefault(endpoint.path, {})
+        if endpoint.method in methods:
+            raise ValueError(f"two endpoints for {endpoint.method} {endpoint.path}")
+        methods[endpoint.method] = endpoint
+    return [_route(path, methods, service, authenticator) for path, methods in paths.items()]
+
+
+def _route(
+    path: str, methods: dict[str, Endpoint], service: object, authenticator: Authenticator
+) -> Route:
+    if "GET" in methods:
+        methods.setdefault("HEAD", methods["GET"])
+    allow = ", ".join(sorted(methods))
+
+    async def handle(request: Request) -> Response:
+        endpoint = methods.get(request.method)
+        try:
+            if endpoint is None:
+                return error_response(MethodNotAllowed(), request.scope, {"Allow": allow})
+            return await respond(endpoint, service, authenticator, request)
+        except ChatMeError as error:
+            return error_response(error, request.scope)
+
+    route = Route(path, handle)
+    # Every method reaches `handle`, which answers 405 itself, in the envelope.
+    route.methods = None
+    return route

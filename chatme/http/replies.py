@@ -1,0 +1,96 @@
+"""Answers: JSON bodies, and the one envelope of every error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Scope
+
+from chatme.clock import SystemClock, timestamp
+from chatme.errors import ChatMeError
+from chatme.shapes import Shape
+
+
+class JSONBytes(Response):
+    """A response whose body is JSON already."""
+
+    media_type = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie to set; an empty value clears it."""
+
+    name: str
+    value: str
+    max_age: int
+    path: str
+    secure: bool
+    domain: str | None = None
+
+    def set_on(self, response: Response) -> None:
+        """Puts it on an answer."""
+        response.set_cookie(
+            self.name,
+            self.value,
+            max_age=self.max_age,
+            path=self.path,
+            domain=self.domain,
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A handler's answer where the endpoint's usual status is not enough."""
+
+    body: Shape | None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookie: Cookie | None = None
+
+    def response(self, usual_status: int) -> Response:
+        """The answer as Starlette sends it."""
+        status = self.status or usual_status
+        if self.body is None:
+            response = Response(status_code=status, headers=dict(self.headers))
+        else:
+            response = JSONBytes(self.body.to_json(), status, dict(self.headers))
+        if self.cookie is not None:
+            self.cookie.set_on(response)
+        return response
+
+
+def envelope(error: ChatMeError, path: str, request_id: str) -> dict[str, Any]:
+    """The error envelope of the REST contract."""
+    faults = [{"field": fault.field, "message": fault.message} for fault in error.faults]
+    return {
+        "success": False,
+        "statusCode": error.status,
+        "code": error.code.value,
+        "message": error.message,
+        "errors": faults or None,
+        "path": path,
+        "timestamp": timestamp(SystemClock().now()),
+        "requestId": request_id,
+    }
+
+
+def error_response(
+    error: ChatMeError, scope: Scope, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error as a response, with ``Retry-After`` where waiting helps."""
+    extra = dict(headers or {})
+    if error.retry_after is not None:
+        extra["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if error.status == 401:
+        extra["WWW-Authenticate"] = "Bearer"
+    body = envelope(error, scope["path"], scope.get("state", {}).get("request_id", ""))
+    return JSONBytes(orjson.dumps(body), error.status, extra)

@@ -1,0 +1,114 @@
+"""The table of commands: which handler works which event, and what its data must be.
+
+A handler is ``async def handler(service, client, data)``: the annotation of ``data`` is the shape
+that is checked before it runs, what it returns goes into the ack.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from bson import ObjectId
+from pydantic import ValidationError
+
+from chatme.errors import ChatMeError, Code
+from chatme.ports import Event
+from chatme.principal import Principal
+from chatme.realtime.close import Close
+from chatme.realtime.frames import ClientFrame, ack_frame, error_frame
+from chatme.shapes import Shape
+from chatme.wording import invalid
+
+
+class Client(Protocol):
+    """One open socket, as a handler sees it.
+
+    ``open_conversation`` is the conversation that is on its screen.
+    """
+
+    id: str
+    open_conversation: ObjectId | None
+
+    @property
+    def principal(self) -> Principal:
+        """Who is signed in."""
+        ...
+
+    async def stream(self, event: Event) -> None:
+        """Sends an event as one of many, waiting while the client does not keep up."""
+        ...
+
+    def say(self, event: Event) -> None:
+        """Sends an event to this socket alone."""
+        ...
+
+    def sign_in(self, principal: Principal) -> None:
+        """Opens the socket for a user, or renews the token of one that is open.
+
+        Raises `NotAuthenticated` where the token is another user's.
+        """
+        ...
+
+    def doom(self, reason: Close) -> None:
+        """Closes the socket after the frame that is being worked has its answer."""
+        ...
+
+
+Handler = Callable[..., Awaitable[Shape]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row: an event's name, what handles it, whether it needs no sign-in."""
+
+    event: str
+    handler: Handler
+    public: bool = False
+
+    @cached_property
+    def shape(self) -> type[Shape]:
+        """The shape of the data, from the handler's signature."""
+        signature = inspect.signature(self.handler, eval_str=True)
+        shape: type[Shape] = signature.parameters["data"].annotation
+        return shape
+
+
+class Dispatcher:
+    """Lives as long as the app; filled at its start."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Command, object]] = {}
+
+    def register(self, commands: Iterable[Command], service: object) -> None:
+        """Adds a feature's commands, bound to its service."""
+        for command in commands:
+            if command.event in self._rows:
+                raise ValueError(f"two commands for {command.event}")
+            self._rows[command.event] = (command, service)
+
+    async def dispatch(self, client: Client, frame: ClientFrame) -> str | None:
+        """Works one frame and returns the frame to answer with, if any."""
+        try:
+            answer = await self._work(client, frame)
+        except ChatMeError as error:
+            return error_frame(frame.id, error)
+        if frame.id is None:
+            return None
+        return ack_frame(frame.id, answer)
+
+    async def _work(self, client: Client, frame: ClientFrame) -> Shape:
+        row = self._rows.get(frame.event)
+        if row is None:
+            raise ChatMeError("There is no such event.", code=Code.UNKNOWN_EVENT)
+        command, service = row
+        if not command.public:
+            _ = client.principal  # raises where nobody is signed in
+        try:
+            data: Any = command.shape.model_validate(frame.data, by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise invalid(error) from None
+        return await command.handler(service, client, data)

@@ -1,0 +1,275 @@
+"""Signing up, in and out over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from chatme.auth.oauth import STATE_LIFE, Arrival, OAuthService
+from chatme.auth.providers import NAMES
+from chatme.auth.recovery import RecoveryService
+from chatme.auth.service import AuthService, Grant
+from chatme.auth.wire import (
+    Credentials,
+    Farewell,
+    FarewellToAll,
+    Forgotten,
+    LinkToken,
+    PasswordChange,
+    PasswordReset,
+    Refreshed,
+    Registration,
+    SessionList,
+    SessionView,
+    SignedIn,
+    Told,
+)
+from chatme.errors import Code, Forbidden, NotAuthenticated
+from chatme.http.endpoint import Call, Endpoint, Handler, bearer_token
+from chatme.http.replies import Cookie, Reply
+from chatme.ratelimit import RateLimiter, network_of
+from chatme.rates import Rate
+from chatme.shapes import Shape
+from chatme.users.service import UserService
+from chatme.users.wire import Oneself
+
+COOKIE = "refresh_token"
+COOKIE_PATH = "/api/v1/auth"
+TRIP_COOKIE = "oauth_trip"
+_NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class AuthDoor:
+    """What these routes need: the rules, and how cookies are set."""
+
+    auth: AuthService
+    recovery: RecoveryService
+    oauth: OAuthService
+    users: UserService
+    origins: frozenset[str]
+    frontend: str
+    public_url: str | None
+    cookie_domain: str | None
+    secure: bool
+    limiter: RateLimiter
+    rate: Rate | None
+
+    async def slow_down(self, call: Call, what: str, account: str = "") -> None:
+        """Counts one more try of an address, and of an account where one is named.
+
+        Raises `RateLimited`. Guessers slow themselves down; open sessions of the account go on.
+        """
+        await self.limiter.spend(self.rate, what, "address", network_of(call.peer.address))
+        if account:
+            await self.limiter.spend(self.rate, what, "account", account.strip().lower())
+
+    def cookie(self, value: str, max_age: int) -> Cookie:
+        """The refresh token's cookie; an empty value clears it."""
+        return Cookie(COOKIE, value, max_age, COOKIE_PATH, self.secure, self.cookie_domain)
+
+    def grant_cookie(self, grant: Grant) -> Cookie:
+        """The cookie of a fresh refresh token."""
+        return self.cookie(grant.refresh_token, ceil(grant.refresh_life.total_seconds()))
+
+    def signed_in(self, grant: Grant, shape: Shape) -> Reply:
+        """An answer that hands out tokens."""
+        return Reply(shape, headers=_NO_STORE, cookie=self.grant_cookie(grant))
+
+    def redirect(self, url: str, seal: str = "", grant: Grant | None = None) -> RedirectResponse:
+        """On to an address; the cookie of a trip to a provider is set, or cleared."""
+        response = RedirectResponse(url, 302, dict(_NO_STORE))
+        life = ceil(STATE_LIFE.total_seconds()) if seal else 0
+        Cookie(TRIP_COOKIE, seal, life, COOKIE_PATH, self.secure).set_on(response)
+        if grant is not None:
+            self.grant_cookie(grant).set_on(response)
+        return response
+
+    def landing(self, grant: Grant | None) -> RedirectResponse:
+        """On to the page that waits for who comes back from a provider."""
+        page = f"{self.frontend}/oauth/callback"
+        return self.redirect(page if grant else f"{page}?error=oauth_failed", grant=grant)
+
+
+async def register(door: AuthDoor, call: Call, body: Registration) -> Reply:
+    """Makes an account and signs it in."""
+    await door.slow_down(call, "register")
+    grant = await door.auth.register(body, call.peer)
+    if grant.user is not None:
+        door.recovery.welcome(grant.user.id)
+    return _welcome(door, grant)
+
+
+async def login(door: AuthDoor, call: Call, body: Credentials) -> Reply:
+    """Signs in with address and password."""
+    await door.slow_down(call, "login", body.email)
+    return _welcome(door, await door.auth.login(body, call.peer))
+
+
+async def refresh(door: AuthDoor, call: Call) -> Reply:
+    """A fresh access token for the cookie, which is rotated."""
+    await door.slow_down(call, "refresh")
+    _refuse_foreign_origin(door, call.request)
+    token = call.request.cookies.get(COOKIE)
+    if not token:
+        raise NotAuthenticated("There is no session.", code=Code.SESSION_ENDED)
+    grant = await door.auth.refresh(token)
+    return door.signed_in(grant, Refreshed(access_token=grant.access_token))
+
+
+async def logout(door: AuthDoor, call: Call) -> Reply:
+    """Ends the session that the access token or the cookie names."""
+    _refuse_foreign_origin(door, call.request)
+    cookie = call.request.cookies.get(COOKIE)
+    principal = None
+    try:
+        principal = await door.auth.authenticate(bearer_token(call.request))
+    except NotAuthenticated:
+        if not cookie:
+            raise
+    await door.auth.logout(principal, cookie)
+    return Reply(
+        Farewell(message="You are signed out."), headers=_NO_STORE, cookie=door.cookie("", 0)
+    )
+
+
+async def logout_all(door: AuthDoor, call: Call) -> Reply:
+    """Ends all the caller's sessions, this one included."""
+    ended = await door.auth.end_all(call.caller.user_id)
+    farewell = FarewellToAll(message="You are signed out everywhere.", sessions=ended)
+    return Reply(farewell, headers=_NO_STORE, cookie=door.cookie("", 0))
+
+
+async def sessions(door: AuthDoor, call: Call) -> Reply:
+    """The caller's sessions, one for each login."""
+    found = await door.auth.sessions(call.caller.user_id)
+    items = [
+        SessionView(
+            id=each.id,
+            user_agent=each.user_agent,
+            ip=each.ip,
+            created_at=each.created_at,
+            last_used_at=each.last_used_at,
+            current=each.id == call.caller.session_id,
+        )
+        for each in found
+    ]
+    return Reply(SessionList(items=items), headers=_NO_STORE)
+
+
+async def revoke(door: AuthDoor, call: Call) -> None:
+    """Ends one of the caller's sessions."""
+    await door.auth.revoke(call.caller.user_id, call.path_id("session_id"))
+
+
+async def me(door: AuthDoor, call: Call) -> Reply:
+    """The caller, as oneself."""
+    return Reply(await door.users.oneself(call.caller.user_id), headers=_NO_STORE)
+
+
+async def request_verification(door: AuthDoor, call: Call) -> Reply:
+    """Sends the caller a link that verifies their address."""
+    await door.slow_down(call, "verification", str(call.caller.user_id))
+    door.recovery.request_verification(call.caller.user_id)
+    return _told("If your address is not confirmed yet, a letter with a link is on its way.")
+
+
+async def verify(door: AuthDoor, call: Call, body: LinkToken) -> Reply:
+    """Verifies an address by the link's token."""
+    await door.slow_down(call, "verify")
+    await door.recovery.verify(body.token)
+    return _told("Your address is confirmed.")
+
+
+async def forgot_password(door: AuthDoor, call: Call, body: Forgotten) -> Reply:
+    """Sends a link that resets the password, if the address has an account."""
+    await door.slow_down(call, "forgot", body.email)
+    door.recovery.forgot(body.email)
+    return _told("If there is an account with this address, a letter with a link is on its way.")
+
+
+async def reset_password(door: AuthDoor, call: Call, body: PasswordReset) -> Reply:
+    """Sets a password by the link's token, and ends all sessions."""
+    await door.slow_down(call, "reset")
+    await door.recovery.reset(body.token, body.password)
+    return _told("Your password is changed. Sign in with it.")
+
+
+async def change_password(door: AuthDoor, call: Call, body: PasswordChange) -> Reply:
+    """Changes the caller's password, and ends their other sessions."""
+    await door.slow_down(call, "change", str(call.caller.user_id))
+    await door.recovery.change(call.caller, body.current_password, body.new_password)
+    return _told("Your password is changed, and your other devices are signed out.")
+
+
+def _departing(name: str) -> Handler:
+    async def depart(door: AuthDoor, call: Call) -> RedirectResponse:
+        """Sends somebody to a provider to sign in there."""
+        url = call.request.url
+        here = door.public_url or f"{url.scheme}://{url.netloc}"
+        departure = await door.oauth.begin(name, f"{here}{COOKIE_PATH}/{name}/callback")
+        if departure is None:
+            return door.landing(None)
+        return door.redirect(departure.url, departure.seal)
+
+    return depart
+
+
+def _arriving(name: str) -> Handler:
+    async def arrive(door: AuthDoor, call: Call) -> RedirectResponse:
+        """Signs in who comes back from a provider; on any failure nobody is signed in."""
+        query = call.request.query_params
+        arrival = Arrival(
+            seal=call.request.cookies.get(TRIP_COOKIE),
+            state=query.get("state"),
+            code=query.get("code"),
+            error=query.get("error"),
+            issuer=query.get("iss"),
+        )
+        return door.landing(await door.oauth.finish(name, arrival, call.peer))
+
+    return arrive
+
+
+def _told(message: str) -> Reply:
+    return Reply(Told(message=message), headers=_NO_STORE)
+
+
+def _welcome(door: AuthDoor, grant: Grant) -> Reply:
+    user = grant.user
+    assert isinstance(user, Oneself)  # noqa: S101 -- a sign-in always names its user
+    return door.signed_in(grant, SignedIn(access_token=grant.access_token, user=user))
+
+
+def _refuse_foreign_origin(door: AuthDoor, request: Request) -> None:
+    """A cookie is sent along by any page; only ours may use it (OWASP, CSRF Prevention)."""
+    origin = request.headers.get("origin")
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    if origin is not None and origin != own and origin not in door.origins:
+        raise Forbidden("Not from this origin.", code=Code.FOREIGN_ORIGIN)
+
+
+ROUTES = (
+    Endpoint("POST", "/auth/register", register, status=201, public=True),
+    Endpoint("POST", "/auth/login", login, public=True),
+    Endpoint("POST", "/auth/refresh", refresh, public=True),
+    Endpoint("POST", "/auth/logout", logout, public=True),
+    Endpoint("POST", "/auth/logout-all", logout_all),
+    Endpoint("GET", "/auth/sessions", sessions),
+    Endpoint("DELETE", "/auth/sessions/{session_id}", revoke, status=204),
+    Endpoint("GET", "/auth/me", me),
+    Endpoint("POST", "/auth/verify/request", request_verification, status=202),
+    Endpoint("POST", "/auth/verify", verify, public=True),
+    Endpoint("POST", "/auth/password/forgot", forgot_password, status=202, public=True),
+    Endpoint("POST", "/auth/password/reset", reset_password, public=True),
+    Endpoint("POST", "/auth/password/change", change_password),
+    *(Endpoint("GET", f"/auth/{name}", _departing(name), 302, public=True) for name in NAMES),
+    *(
+        Endpoint("GET", f"/auth/{name}/callback", _arriving(name), 302, public=True)
+        for name in NAMES
+    ),
+)

@@ -1,0 +1,111 @@
+"""Signing up and in, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from chatme.shapes import Id, Shape, Text, Timestamp
+from chatme.users.wire import DisplayName, Email, Oneself
+
+
+def _strong(value: str) -> str:
+    if not any(character.isupper() for character in value):
+        raise PydanticCustomError("weak", "must have an uppercase letter")
+    if not any(character.isdecimal() for character in value):
+        raise PydanticCustomError("weak", "must have a digit")
+    return value
+
+
+NewPassword = Annotated[Text, Field(min_length=8, max_length=128), AfterValidator(_strong)]
+
+
+class Registration(Shape):
+    """A new account."""
+
+    display_name: DisplayName
+    email: Email
+    password: NewPassword
+
+
+class Credentials(Shape):
+    """An address and its password; neither is judged here, so that both fail alike."""
+
+    email: Annotated[Text, Field(max_length=254)]
+    password: Annotated[Text, Field(max_length=1024)]
+
+
+class SignedIn(Shape):
+    """A fresh access token and whose it is; the refresh token is in the cookie."""
+
+    access_token: str
+    user: Oneself
+
+
+class Refreshed(Shape):
+    """A fresh access token."""
+
+    access_token: str
+
+
+class Forgotten(Shape):
+    """The address of an account whose password is lost."""
+
+    email: Email
+
+
+class LinkToken(Shape):
+    """The token of a link."""
+
+    token: Annotated[Text, Field(max_length=1024)]
+
+
+class PasswordReset(LinkToken):
+    """A new password by the token of a link."""
+
+    password: NewPassword
+
+
+class PasswordChange(Shape):
+    """A new password by the present one, which is not judged."""
+
+    current_password: Annotated[Text, Field(max_length=1024)]
+    new_password: NewPassword
+
+
+class Told(Shape):
+    """What was done, in words."""
+
+    message: str
+
+
+class Farewell(Shape):
+    """The end of a session, in words."""
+
+    message: str
+
+
+class FarewellToAll(Farewell):
+    """The end of all sessions, and how many they were."""
+
+    sessions: int
+
+
+class SessionView(Shape):
+    """A login on one device; ``current`` is the caller's own."""
+
+    id: Id
+    user_agent: str
+    ip: str
+    created_at: Timestamp
+    last_used_at: Timestamp
+    current: bool
+
+
+class SessionList(Shape):
+    """The caller's sessions, the last used first."""
+
+    items: list[SessionView]
+    next: None = None

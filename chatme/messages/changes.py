@@ -1,0 +1,212 @@
+"""The rules for what happens to a message after it was sent: edits, deletion, reactions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import ObjectId
+from odmantic import AIOEngine
+
+from chatme.clock import Clock, new_id
+from chatme.conversations.models import Roster
+from chatme.conversations.service import ConversationService
+from chatme.errors import Forbidden, NotFound
+from chatme.messages.events import (
+    MessageDeleted,
+    MessageEdited,
+    ReactionAdded,
+    ReactionRemoved,
+)
+from chatme.messages.hidden import hidden_from
+from chatme.messages.log import MessageLog
+from chatme.messages.models import Message
+from chatme.messages.service import MessageService
+from chatme.messages.views import MessageViews, receipt_statuses
+from chatme.messages.wire import (
+    DeletedData,
+    EditedData,
+    MessageNamed,
+    MessageView,
+    ReactionData,
+    Receipt,
+)
+from chatme.ports import Event, Tellers
+from chatme.users.service import UserService
+
+
+class ChangeService:
+    """Lives as long as the app; holds no state of its own.
+
+    A change happens inside the conversation's turn: it is written, then announced to all members
+    but those who block whoever made it and those whom the message is hidden from.
+    """
+
+    def __init__(
+        self,
+        engine: AIOEngine,
+        clock: Clock,
+        users: UserService,
+        conversations: ConversationService,
+        messages: MessageService,
+        log: MessageLog,
+        views: MessageViews,
+        tellers: Tellers,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._users = users
+        self._conversations = conversations
+        self._messages = messages
+        self._log = log
+        self._views = views
+        self._tellers = tellers
+
+    async def edit(self, caller: ObjectId, named: MessageNamed, content: str) -> MessageView:
+        """Gives an own text message other words; raises `NotFound`, `Forbidden`."""
+        now = self._clock.now()
+
+        def edited(message: Message) -> Mapping[str, Any]:
+            if message.sender != caller or message.type != "text" or message.is_deleted:
+                raise Forbidden("Only your own text messages can be edited.")
+            return {"content": content, "edited_at": now}
+
+        found = await self.find(caller, named)
+        async with self._conversations.turn(found.conversation):
+            roster = await self._conversations.roster(found.conversation, caller)
+            message, _ = await self._log.change(found.id, edited)
+            data = EditedData(
+                conversation_id=message.conversation,
+                message_id=message.id,
+                rev=message.rev,
+                content=content,
+                edited_at=now,
+            )
+            await self._announce(MessageEdited(data), caller, message, roster)
+            await self._tellers.notifier.message_edited(message.id, message.type, content)
+        return await self._view(caller, message, roster)
+
+    async def delete(self, caller: ObjectId, named: MessageNamed) -> None:
+        """Leaves only a tombstone of an own message, or of anybody's for a group's admin.
+
+        Deleting it again changes nothing. Raises `NotFound`, `Forbidden`.
+        """
+        found = await self.find(caller, named)
+        async with self._conversations.turn(found.conversation):
+            roster = await self._conversations.roster(found.conversation, caller)
+
+            def deleted(message: Message) -> Mapping[str, Any] | None:
+                if message.sender != caller and not roster.is_admin(caller):
+                    raise Forbidden("Only your own messages can be deleted.")
+                if message.is_deleted:
+                    return None
+                return {"is_deleted": True, "content": "", "attachments": [], "reactions": []}
+
+            message, changed = await self._log.change(found.id, deleted)
+            if changed:
+                data = DeletedData(
+                    conversation_id=message.conversation,
+                    message_id=message.id,
+                    rev=message.rev,
+                    deleted_by=caller,
+                )
+                await self._announce(MessageDeleted(data), caller, message, roster)
+            await self._tellers.notifier.message_deleted(message.id)
+
+    async def react(self, caller: ObjectId, named: MessageNamed, emoji: str) -> None:
+        """Puts the caller's emoji at a message, in place of the one before.
+
+        The same emoji again changes nothing. Raises `NotFound`, `Forbidden` at a tombstone.
+        """
+
+        def reacted(message: Message) -> Mapping[str, Any] | None:
+            if message.is_deleted:
+                raise Forbidden("The message was deleted.")
+            if _emoji_of(message, caller) == emoji:
+                return None
+            return {"reactions": [*_without(message, caller), {"user": caller, "emoji": emoji}]}
+
+        found = await self.find(caller, named)
+        async with self._conversations.turn(found.conversation):
+            roster = await self._conversations.roster(found.conversation, caller)
+            message, changed = await self._log.change(found.id, reacted)
+            if changed:
+                data = _reaction(message, caller, emoji)
+                await self._announce(ReactionAdded(data), caller, message, roster)
+
+    async def unreact(self, caller: ObjectId, named: MessageNamed) -> None:
+        """Takes the caller's emoji away, if there is one; raises `NotFound`."""
+        removed = ""
+
+        def unreacted(message: Message) -> Mapping[str, Any] | None:
+            nonlocal removed
+            removed = _emoji_of(message, caller) or ""
+            return {"reactions": _without(message, caller)} if removed else None
+
+        found = await self.find(caller, named)
+        async with self._conversations.turn(found.conversation):
+            roster = await self._conversations.roster(found.conversation, caller)
+            message, changed = await self._log.change(found.id, unreacted)
+            if changed:
+                data = _reaction(message, caller, removed)
+                await self._announce(ReactionRemoved(data), caller, message, roster)
+
+    async def receipts(self, caller: ObjectId, named: MessageNamed) -> list[Receipt]:
+        """How far every recipient of a message is; raises `NotFound`."""
+        message = await self.find(caller, named)
+        roster = await self._conversations.roster(message.conversation, caller)
+        marks = await self._conversations.marks(roster)
+        statuses = receipt_statuses(message, marks[message.conversation])
+        return [Receipt(user_id=user, status=status) for user, status in statuses.items()]
+
+    async def find(self, caller: ObjectId, named: MessageNamed) -> Message:
+        """The message of that id, where the caller may see it; raises `NotFound`.
+
+        What does not exist takes as many reads as what is foreign.
+        """
+        found = await self._engine.find_one(Message, Message.id == named.message_id)
+        conversation_id = new_id() if found is None else found.conversation
+        roster = await self._conversations.roster(conversation_id, caller)
+        elsewhere = named.conversation_id not in (None, conversation_id)
+        if found is None or elsewhere:
+            raise NotFound
+        own = await self._conversations.own_marks(roster, caller)
+        if not (await self._messages.sight(caller, roster, own)).shows(found):
+            raise NotFound
+        return found
+
+    async def _announce(
+        self, event: Event, actor: ObjectId, message: Message, roster: Roster
+    ) -> None:
+        hidden = await hidden_from(self._engine, self._users, message, roster)
+        hidden |= await self._users.blocks.blockers_of(actor)
+        self._tellers.announcer.publish(event, roster.user_ids - (hidden - {actor}))
+
+    async def _view(self, caller: ObjectId, message: Message, roster: Roster) -> MessageView:
+        marks = await self._conversations.marks(roster)
+        own = marks[message.conversation][caller]
+        sight = await self._messages.sight(caller, roster, own)
+        (view,) = await self._views.build([message], marks, {message.conversation: sight})
+        return view
+
+
+def _emoji_of(message: Message, user_id: ObjectId) -> str | None:
+    return next((each.emoji for each in message.reactions if each.user == user_id), None)
+
+
+def _without(message: Message, user_id: ObjectId) -> list[dict[str, Any]]:
+    return [
+        {"user": each.user, "emoji": each.emoji}
+        for each in message.reactions
+        if each.user != user_id
+    ]
+
+
+def _reaction(message: Message, user_id: ObjectId, emoji: str) -> ReactionData:
+    return ReactionData(
+        conversation_id=message.conversation,
+        message_id=message.id,
+        rev=message.rev,
+        user_id=user_id,
+        emoji=emoji,
+    )

@@ -1,0 +1,208 @@
+"""The rules for messages: who may send what, who sees which."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+from odmantic import AIOEngine
+from odmantic.query import asc, desc
+
+from chatme.clock import Clock, new_id
+from chatme.conversations.models import Marks, Roster
+from chatme.conversations.service import ConversationService
+from chatme.errors import Invalid, NotFound
+from chatme.messages.events import NewMessage
+from chatme.messages.hidden import hidden_from
+from chatme.messages.log import AlreadySent, MessageLog
+from chatme.messages.models import Message
+from chatme.messages.receipts import ReceiptService
+from chatme.messages.sight import Sight
+from chatme.messages.views import MessageViews
+from chatme.messages.wire import HistoryQuery, MessageDraft, MessagePage, MessageView
+from chatme.ports import Tellers
+from chatme.users.service import UserService
+
+
+class MessageService:
+    """Lives as long as the app; holds no state of its own."""
+
+    def __init__(
+        self,
+        engine: AIOEngine,
+        clock: Clock,
+        users: UserService,
+        conversations: ConversationService,
+        log: MessageLog,
+        views: MessageViews,
+        receipts: ReceiptService,
+        tellers: Tellers,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._users = users
+        self._conversations = conversations
+        self._log = log
+        self._views = views
+        self._receipts = receipts
+        self._tellers = tellers
+
+    async def send(
+        self, caller: ObjectId, conversation_id: ObjectId, draft: MessageDraft
+    ) -> MessageView:
+        """Accepts a message: when this returns, it is in the database, journalled.
+
+        The same ``client_id`` from the same sender is the same message, however often it comes,
+        and even where the sender could not send it any more. Raises `NotFound` where the caller
+        is no member or the answered message is not to be seen, `Invalid` for bad content.
+        """
+        try:
+            async with self._conversations.turn(conversation_id):
+                return await self._append(caller, conversation_id, draft)
+        except (NotFound, Invalid, AlreadySent):
+            sent = await self._sent_before(caller, draft.client_id)
+            if sent is None:
+                raise
+            await self._record(sent)
+            return await self._view_again(caller, sent)
+
+    async def _append(
+        self, caller: ObjectId, conversation_id: ObjectId, draft: MessageDraft
+    ) -> MessageView:
+        """Writes and announces a message, inside its conversation's turn.
+
+        Its delivery is told only after all of this: the ack shows it as sent, and what is told
+        of it afterwards must not be undone by an ack that comes later.
+        """
+        roster = await self._conversations.roster(conversation_id, caller)
+        answered = await self._check(caller, roster, draft)
+        blockers = await self._users.blocks.blockers_of(caller)
+        withheld = sorted(roster.user_ids & blockers)
+        message = Message(
+            id=new_id(),
+            conversation=conversation_id,
+            seq=0,
+            rev=0,
+            first_rev=0,
+            revs=[],
+            client_id=draft.client_id,
+            sender=caller,
+            type=draft.type,
+            content=draft.content,
+            reply_to=draft.reply_to,
+            withheld_from=withheld,
+            created_at=self._clock.now(),
+        )
+        if withheld:
+            await self._receipts.withhold(conversation_id, withheld)
+        await self._log.append(message)
+        audience = roster.user_ids.difference(withheld)
+        with self._receipts.arriving(message):
+            # Nobody has it yet, so its receipts are known without asking.
+            fresh = {user: Marks(each.joined_seq) for user, each in roster.members.items()}
+            (view,) = await self._views.build([message], {conversation_id: fresh})
+            await self._announce(view, audience, answered, roster)
+            await self._record(message)
+            await self._tellers.notifier.message_arrived(
+                conversation_id=conversation_id,
+                message_id=message.id,
+                sender_id=caller,
+                sender_name=view.sender.display_name,
+                kind=message.type,
+                content=message.content,
+                users=audience - {caller},
+            )
+        return view
+
+    async def history(
+        self, caller: ObjectId, conversation_id: ObjectId, query: HistoryQuery
+    ) -> MessagePage:
+        """A page of a conversation, newest first; raises `NotFound`.
+
+        With ``after`` alone the page is the one right after that message, so that a reader can
+        go on towards the present.
+        """
+        roster = await self._conversations.roster(conversation_id, caller)
+        marks = (await self._conversations.marks(roster))[conversation_id]
+        sight = await self.sight(caller, roster, marks[caller])
+        seqs: dict[str, int] = {"$gt": sight.cleared_seq}
+        if query.after is not None:
+            after = await self._seen(sight, conversation_id, query.after)
+            seqs["$gt"] = max(seqs["$gt"], after.seq)
+        if query.before is not None:
+            seqs["$lt"] = (await self._seen(sight, conversation_id, query.before)).seq
+        forward = query.after is not None and query.before is None
+        found = await self._engine.find(
+            Message,
+            {"conversation": conversation_id, "seq": seqs, **sight.conditions()},
+            sort=asc(Message.seq) if forward else desc(Message.seq),
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        last = str(shown[-1].id) if len(found) > query.limit else None
+        if forward:
+            shown.reverse()
+        items = await self._views.build(shown, {conversation_id: marks}, {conversation_id: sight})
+        return MessagePage(items=items, next=last)
+
+    async def sight(self, caller: ObjectId, roster: Roster, own: Marks) -> Sight:
+        """What of a conversation the caller may see."""
+        blocked = await self._users.blocks.blocked_by(caller)
+        return Sight.of(caller, roster.direct, own.cleared_seq, blocked, roster.user_ids)
+
+    async def _announce(
+        self,
+        view: MessageView,
+        audience: frozenset[ObjectId],
+        answered: Message | None,
+        roster: Roster,
+    ) -> None:
+        """Tells the audience of a new message; whom the answered one is hidden from, without it."""
+        hidden: frozenset[ObjectId] = frozenset()
+        if answered is not None:
+            hidden = await hidden_from(self._engine, self._users, answered, roster)
+            hidden = audience & hidden - {view.sender.id}
+            bare = view.model_copy(update={"reply_to": None})
+            self._tellers.announcer.publish(NewMessage(bare), hidden)
+        self._tellers.announcer.publish(NewMessage(view), audience - hidden)
+
+    async def _check(self, caller: ObjectId, roster: Roster, draft: MessageDraft) -> Message | None:
+        """Raises what is wrong with a draft; returns the message that it answers."""
+        if draft.type != "text":
+            raise Invalid.field("attachment", "must name an upload of yours")
+        if not draft.content.strip():
+            raise Invalid.field("content", "must not be empty or only white space")
+        if draft.reply_to is None:
+            return None
+        own = await self._conversations.own_marks(roster, caller)
+        sight = await self.sight(caller, roster, own)
+        return await self._seen(sight, roster.conversation_id, draft.reply_to)
+
+    async def _seen(self, sight: Sight, conversation_id: ObjectId, message_id: ObjectId) -> Message:
+        """A conversation's message that can be seen; raises `NotFound`."""
+        found = await self._engine.find_one(Message, Message.id == message_id)
+        if found is None or found.conversation != conversation_id or not sight.shows(found):
+            raise NotFound
+        return found
+
+    async def _sent_before(self, caller: ObjectId, client_id: str | None) -> Message | None:
+        if client_id is None:
+            return None
+        return await self._engine.find_one(
+            Message, Message.sender == caller, Message.client_id == client_id
+        )
+
+    async def _record(self, message: Message) -> None:
+        await self._conversations.record_message(
+            message.conversation, message.id, message.seq, message.created_at
+        )
+
+    async def _view_again(self, caller: ObjectId, message: Message) -> MessageView:
+        conversation_id = message.conversation
+        try:
+            roster = await self._conversations.roster(conversation_id, caller)
+        except NotFound:  # the sender has left since; the message is still theirs
+            (view,) = await self._views.build([message], {conversation_id: {}})
+            return view
+        marks = await self._conversations.marks(roster)
+        sight = await self.sight(caller, roster, marks[conversation_id][caller])
+        (view,) = await self._views.build([message], marks, {conversation_id: sight})
+        return view

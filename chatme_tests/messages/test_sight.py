@@ -1,0 +1,84 @@
+"""What of a conversation one member may see: asked of a message, and of the database."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatme.messages.models import Message
+from chatme.messages.sight import Sight
+from chatme_tests.conversations.world import World
+from chatme_tests.messages.stage import made
+
+TEA = ObjectId()
+ANN, BOB, CYD = PEOPLE = [ObjectId() for _ in range(3)]
+MESSAGES = st.builds(
+    made,
+    st.just(TEA),
+    st.sampled_from(PEOPLE),
+    st.integers(1, 6),
+    withheld_from=st.lists(st.sampled_from(PEOPLE), max_size=2, unique=True),
+)
+SIGHTS = st.builds(
+    Sight,
+    viewer=st.sampled_from(PEOPLE),
+    direct=st.booleans(),
+    cleared_seq=st.integers(-1, 6),
+    blocked=st.frozensets(st.sampled_from(PEOPLE), max_size=2),
+)
+
+
+def test_a_plain_sight_shows_all() -> None:
+    """Without clearing and blocks, everything is shown and nothing is asked of the database."""
+    sight = Sight(ANN, direct=False, cleared_seq=-1, blocked=frozenset())
+
+    assert sight.shows(made(TEA, BOB, 1))
+    assert sight.conditions() == {}
+
+
+def test_what_was_cleared_is_hidden() -> None:
+    """Messages up to the cleared number are hidden, later ones are not."""
+    sight = Sight(ANN, direct=True, cleared_seq=2, blocked=frozenset())
+
+    assert [sight.shows(made(TEA, BOB, seq)) for seq in (1, 2, 3)] == [False, False, True]
+
+
+def test_who_is_blocked_is_hidden() -> None:
+    """Whatever a blocked sender said is hidden, in groups as well, and nothing of others."""
+    sight = Sight(ANN, direct=False, cleared_seq=-1, blocked=frozenset({BOB}))
+
+    assert [sight.shows(made(TEA, who, 1)) for who in (ANN, BOB, CYD)] == [True, False, True]
+
+
+def test_what_was_withheld_is_hidden_for_good_between_two() -> None:
+    """What came during a block stays hidden in a direct conversation, from its recipient alone;
+    a group shows it again after the block."""
+    withheld = made(TEA, BOB, 1, withheld_from=[ANN])
+    shown = [
+        Sight(viewer, direct=direct, cleared_seq=-1, blocked=frozenset()).shows(withheld)
+        for viewer, direct in ((ANN, True), (BOB, True), (ANN, False))
+    ]
+
+    assert shown == [False, True, True]
+
+
+# Every example has messages of its own: nothing is left in the world for the next one.
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(messages=st.lists(MESSAGES, max_size=8, unique_by=lambda message: message.seq), sight=SIGHTS)
+async def test_the_database_is_asked_the_same(
+    world: World, messages: list[Message], sight: Sight
+) -> None:
+    """The conditions, with the clearing, find exactly the messages that are shown."""
+    collection = world.engine.get_collection(Message)
+    await collection.delete_many({})
+    for message in messages:
+        await collection.insert_one(message.model_dump_doc())
+    found = await world.engine.find(
+        Message, {"conversation": TEA, "seq": {"$gt": sight.cleared_seq}, **sight.conditions()}
+    )
+
+    shown = [message.id for message in messages if sight.shows(message)]
+    assert sorted(shown) == sorted(message.id for message in found)

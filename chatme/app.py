@@ -1,0 +1,76 @@
+"""The application: routes, middleware in order, error handlers."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route, Router, WebSocketRoute
+
+from chatme.auth.routes import ROUTES as AUTH_ROUTES
+from chatme.conversations.routes import ROUTES as CONVERSATION_ROUTES
+from chatme.errors import BadRequest, ChatMeError, MethodNotAllowed, NotFound
+from chatme.health.routes import ROUTES as HEALTH_ROUTES
+from chatme.http.endpoint import bind
+from chatme.http.middleware import (
+    CrossOrigin,
+    RequestId,
+    SecurityHeaders,
+    TrustedProxies,
+    Unexpected,
+)
+from chatme.http.replies import error_response
+from chatme.manual.serving import ROUTES as MANUAL_ROUTES
+from chatme.manual.serving import Manual
+from chatme.messages.routes import ROUTES as MESSAGE_ROUTES
+from chatme.notifications.routes import ROUTES as NOTIFICATION_ROUTES
+from chatme.settings import Settings
+from chatme.users.routes import ROUTES as USER_ROUTES
+from chatme.wiring import Services
+
+API = "/api/v1"
+
+
+def create_app(settings: Settings, services: Services) -> Starlette:
+    """The application over services that are open as long as it serves."""
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/chat", services.chat),
+            *bind(MANUAL_ROUTES, Manual.of(settings), services.authenticator),
+            # Its own router, too, or a slash too many would be a redirect without an envelope.
+            Mount(API, Router(_api_routes(services), redirect_slashes=False)),
+        ],
+        middleware=[
+            Middleware(RequestId),
+            Middleware(TrustedProxies, trusted=settings.trusted_proxies),
+            Middleware(SecurityHeaders, production=settings.production),
+            Middleware(CrossOrigin, origins=settings.frontend_url),
+            Middleware(Unexpected),
+        ],
+        exception_handlers={HTTPException: _framework_error},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _api_routes(services: Services) -> list[Route]:
+    tables = (
+        (AUTH_ROUTES, services.auth),
+        (USER_ROUTES, services.users),
+        (CONVERSATION_ROUTES, services.conversations),
+        (MESSAGE_ROUTES, services.messages),
+        (NOTIFICATION_ROUTES, services.notifications),
+        (HEALTH_ROUTES, services.health),
+    )
+    return [
+        route for table, service in tables for route in bind(table, service, services.authenticator)
+    ]
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    """Starlette's own errors, in our envelope."""
+    known: dict[int, ChatMeError] = {404: NotFound(), 405: MethodNotAllowed()}
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    return error_response(known.get(status, BadRequest()), request.scope)

@@ -1,0 +1,90 @@
+"""The manual over HTTP: documents and pages, made once, served with a tag to compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chatme.http.endpoint import Call, Endpoint
+from chatme.manual.document import realtime_document
+from chatme.manual.page import render
+from chatme.settings import Settings
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Something that is the same for everybody until the next start."""
+
+    body: bytes
+    media_type: str
+    tag: str
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str) -> Leaf:
+        """A leaf, with the tag of its bytes."""
+        return cls(body, media_type, f'"{sha256(body).hexdigest()[:32]}"')
+
+    def response(self, request: Request) -> Response:
+        """The leaf, or a 304 for who has it; it is asked for each time (RFC 9110, 13.1.2)."""
+        headers = {
+            "ETag": self.tag,
+            "Cache-Control": "no-cache",
+            "Content-Security-Policy": POLICY,
+        }
+        known = request.headers.get("if-none-match", "")
+        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+        if tags & {self.tag, "*"}:
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, headers=headers, media_type=self.media_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """What there is to read."""
+
+    asyncapi: Leaf
+    realtime: Leaf
+    style: Leaf
+
+    @classmethod
+    def of(cls, settings: Settings) -> Manual:
+        """The manual of this server."""
+        document = realtime_document(settings)
+        style = files("chatme").joinpath("web", "docs.css").read_bytes()
+        return cls(
+            asyncapi=Leaf.of(orjson.dumps(document), "application/json"),
+            realtime=Leaf.of(render(document).encode(), "text/html"),
+            style=Leaf.of(style, "text/css"),
+        )
+
+
+async def asyncapi(manual: Manual, call: Call) -> Response:
+    """The AsyncAPI document of the socket."""
+    return manual.asyncapi.response(call.request)
+
+
+async def realtime(manual: Manual, call: Call) -> Response:
+    """The same as a page."""
+    return manual.realtime.response(call.request)
+
+
+async def style(manual: Manual, call: Call) -> Response:
+    """How the pages look."""
+    return manual.style.response(call.request)
+
+
+ROUTES = (
+    Endpoint("GET", "/asyncapi.json", asyncapi, public=True),
+    Endpoint("GET", "/docs/realtime", realtime, public=True),
+    Endpoint("GET", "/docs/style.css", style, public=True),
+)

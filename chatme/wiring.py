@@ -1,0 +1,263 @@
+"""The one assembly: every service is built here, once, and closed in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import ObjectId
+from odmantic import AIOEngine
+
+from chatme.auth.identities import IdentityService
+from chatme.auth.links import Links
+from chatme.auth.models import Session, UsedState
+from chatme.auth.oauth import OAuthService
+from chatme.auth.passwords import Hasher
+from chatme.auth.postman import Postman
+from chatme.auth.providers import Provider, rows
+from chatme.auth.recovery import RecoveryService
+from chatme.auth.remote import Wire
+from chatme.auth.routes import AuthDoor
+from chatme.auth.service import AuthService
+from chatme.auth.tokens import Tokens
+from chatme.clock import Clock, SystemClock
+from chatme.conversations.groups import GroupService
+from chatme.conversations.listing import ListingService
+from chatme.conversations.models import Activity, Conversation, Watermark
+from chatme.conversations.presence import PresenceService
+from chatme.conversations.routes import COMMANDS as CONVERSATION_COMMANDS
+from chatme.conversations.routes import ConversationDoor
+from chatme.conversations.service import ConversationService
+from chatme.conversations.typing import TypingService
+from chatme.conversations.views import ConversationViews
+from chatme.health.service import HealthService
+from chatme.http.replies import error_response
+from chatme.mail import open_mailer
+from chatme.messages.changes import ChangeService
+from chatme.messages.deliveries import Deliveries
+from chatme.messages.log import MessageLog
+from chatme.messages.models import Message
+from chatme.messages.receipts import ReceiptService
+from chatme.messages.resume import ResumeService
+from chatme.messages.routes import COMMANDS as MESSAGE_COMMANDS
+from chatme.messages.routes import MessageDoor
+from chatme.messages.service import MessageService
+from chatme.messages.views import MessageViews
+from chatme.notifications.models import Notification
+from chatme.notifications.service import NotificationService
+from chatme.ports import Authenticator, Tellers
+from chatme.ratelimit import RateLimiter
+from chatme.realtime.backplane.memory import MemoryBackplane
+from chatme.realtime.commands import COMMANDS as SOCKET_COMMANDS
+from chatme.realtime.commands import SocketDoor
+from chatme.realtime.dispatcher import Client, Dispatcher
+from chatme.realtime.endpoint import ChatEndpoint, SocketLimits
+from chatme.realtime.hub import Hub
+from chatme.realtime.presence import PresenceTracker
+from chatme.realtime.publisher import Publisher
+from chatme.settings import Settings
+from chatme.storage.engine import open_engine, prepare
+from chatme.users.blocks import BlockService
+from chatme.users.models import Block, User
+from chatme.users.service import UserService
+
+MODELS = (
+    User,
+    Block,
+    Session,
+    UsedState,
+    Conversation,
+    Activity,
+    Watermark,
+    Message,
+    Notification,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the app serves."""
+
+    authenticator: Authenticator
+    auth: AuthDoor
+    users: UserService
+    conversations: ConversationDoor
+    messages: MessageDoor
+    notifications: NotificationService
+    health: HealthService
+    chat: ChatEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What everything else is built on."""
+
+    settings: Settings
+    clock: Clock
+    stack: AsyncExitStack
+    engine: AIOEngine
+    hub: Hub
+    publisher: Publisher
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """All services over the database that the settings name, until the block ends.
+
+    Raises `storage.engine.DatabaseError` where the database cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(open_engine(settings))
+        await prepare(engine, MODELS)
+        hub = Hub()
+        backplane = MemoryBackplane()
+        backplane.subscribe(hub.receive)
+        base = _Base(settings, clock or SystemClock(), stack, engine, hub, Publisher(backplane))
+        yield _build(base)
+
+
+def _build(base: _Base) -> Services:
+    engine, clock, settings = base.engine, base.clock, base.settings
+    users = UserService(engine, clock, BlockService(engine, clock))
+    auth = _auth(base, users)
+    notifications = NotificationService(engine, clock, base.publisher, base.hub)
+    tellers = Tellers(base.publisher, notifications, base.hub)
+    log = MessageLog(engine)
+    message_views = MessageViews(engine, users, log)
+    views = ConversationViews(engine, users, message_views)
+    core = ConversationService(engine, clock, users, views, base.publisher)
+
+    conversations, tracker = _conversations(base, users, core, views, message_views, tellers)
+    messages = _messages(base, users, core, log, message_views, tellers)
+
+    dispatcher = Dispatcher()
+    dispatcher.register(SOCKET_COMMANDS, SocketDoor(auth.auth))
+    dispatcher.register(CONVERSATION_COMMANDS, conversations)
+    dispatcher.register(MESSAGE_COMMANDS, messages)
+
+    async def on_connected(client: Client) -> None:
+        await messages.receipts.connected(client.principal.user_id)
+
+    limits = SocketLimits(
+        origins=frozenset(settings.frontend_url),
+        frames=settings.ws_rate,
+        sockets_per_user=settings.ws_max_per_user,
+    )
+    return Services(
+        authenticator=auth.auth,
+        auth=auth,
+        users=users,
+        conversations=conversations,
+        messages=messages,
+        notifications=notifications,
+        health=HealthService(engine, settings.health_memory_limit_mb),
+        chat=ChatEndpoint(
+            auth.auth,
+            dispatcher,
+            base.hub,
+            tracker,
+            clock,
+            limits,
+            on_connected,
+            error_response,
+        ),
+    )
+
+
+def _auth(base: _Base, users: UserService) -> AuthDoor:
+    settings = base.settings
+    hasher = Hasher(settings.password_cost)
+    base.stack.callback(hasher.close)
+    tokens = Tokens(
+        settings.jwt_secret.get_secret_value(),
+        settings.jwt_refresh_secret.get_secret_value(),
+        settings.jwt_expires_in,
+        base.clock,
+    )
+    auth = AuthService(base.engine, base.clock, users, hasher, tokens, base.publisher)
+    postman = Postman(open_mailer(settings, base.clock))
+    base.stack.push_async_callback(postman.aclose)
+    recovery = RecoveryService(
+        base.engine,
+        users,
+        auth,
+        hasher,
+        Links(settings.jwt_secret.get_secret_value(), base.clock),
+        postman,
+        settings.frontend_url[0],
+    )
+    return AuthDoor(
+        auth,
+        recovery,
+        _oauth(base, users, auth),
+        users,
+        frozenset(settings.frontend_url),
+        settings.frontend_url[0],
+        settings.public_url,
+        settings.cookie_domain,
+        settings.production,
+        RateLimiter(),
+        settings.rate_limit_auth,
+    )
+
+
+def _oauth(base: _Base, users: UserService, auth: AuthService) -> OAuthService:
+    wire = Wire()
+    base.stack.push_async_callback(wire.aclose)
+    providers = {
+        name: Provider(client, dialect, wire, base.clock)
+        for name, (client, dialect) in rows(base.settings, wire).items()
+    }
+    identities = IdentityService(base.clock, users, auth)
+    secret = base.settings.jwt_secret.get_secret_value()
+    return OAuthService(base.engine, base.clock, identities, providers, secret)
+
+
+def _conversations(
+    base: _Base,
+    users: UserService,
+    core: ConversationService,
+    views: ConversationViews,
+    facts: MessageViews,
+    tellers: Tellers,
+) -> tuple[ConversationDoor, PresenceTracker]:
+    # The tracker tells the service who came and went, and the service asks the tracker.
+    async def came(user_id: ObjectId) -> None:
+        await presence.came(user_id)
+
+    async def went(user_id: ObjectId, at: datetime) -> None:
+        await presence.went(user_id, at)
+
+    tracker = PresenceTracker(came, went, base.clock)
+    base.stack.push_async_callback(tracker.aclose)
+    presence = PresenceService(base.engine, base.clock, users, core, tellers, tracker)
+    typing = TypingService(core, users, base.publisher)
+    base.stack.push_async_callback(typing.aclose)
+    door = ConversationDoor(
+        core,
+        ListingService(base.engine, core, views, facts, users, base.publisher, tellers.notifier),
+        GroupService(base.engine, base.clock, users, core, views, facts, tellers),
+        typing,
+        presence,
+    )
+    return door, tracker
+
+
+def _messages(
+    base: _Base,
+    users: UserService,
+    conversations: ConversationService,
+    log: MessageLog,
+    views: MessageViews,
+    tellers: Tellers,
+) -> MessageDoor:
+    engine, clock = base.engine, base.clock
+    deliveries = Deliveries(engine, conversations, tellers)
+    base.stack.push_async_callback(deliveries.aclose)
+    receipts = ReceiptService(engine, clock, users, conversations, log, deliveries, tellers)
+    service = MessageService(engine, clock, users, conversations, log, views, receipts, tellers)
+    changes = ChangeService(engine, clock, users, conversations, service, log, views, tellers)
+    resume = ResumeService(engine, conversations, service, log, views)
+    return MessageDoor(service, changes, receipts, resume)

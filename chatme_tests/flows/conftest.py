@@ -1,0 +1,23 @@
+"""One server for all flows of a module, each flow with users of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatme_tests.server import Server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server over a fresh data folder."""
+    with Server(tmp_path_factory.mktemp("flow") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A fresh data folder's path."""
+    return tmp_path / "data"

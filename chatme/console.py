@@ -30,12 +30,15 @@ CONSOLE = Peer(address="console", user_agent="chatme")
 
 
 def add_account_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds ``create-admin``, ``reset-password``, ``deactivate`` and ``list-users``."""
+    """Adds ``create-admin``, ``reset-password``, ``disable-totp``, ``deactivate`` and
+    ``list-users``."""
     create = commands.add_parser("create-admin", help="make an admin of a new or a known address")
     create.add_argument("email", type=_email)
     create.add_argument("--name", default="Admin", help="the display name of a new account")
     reset = commands.add_parser("reset-password", help="set a password and end all sessions")
     reset.add_argument("email", type=_email)
+    lost = commands.add_parser("disable-totp", help="drop a lost second factor, end all sessions")
+    lost.add_argument("email", type=_email)
     shut_out = commands.add_parser("deactivate", help="shut a user out and end all sessions")
     shut_out.add_argument("email", type=_email)
     commands.add_parser("list-users", help="all users, a line each")
@@ -54,6 +57,9 @@ async def run_account_command(settings: Settings, wanted: argparse.Namespace) ->
         if wanted.command == "deactivate":
             await services.auth.auth.deactivate(user.id)
             return _say(f"{user.email} is shut out.")
+        if wanted.command == "disable-totp":
+            await services.auth.factors.drop(user.id)
+            return _say(f"{user.email} signs in without a second factor.")
         return await _reset_password(services, user)
 
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from bson import ObjectId
 from odmantic import AIOEngine
 
+from chatme.auth.codes import Codes
+from chatme.auth.factors import FactorService
 from chatme.auth.identities import IdentityService
 from chatme.auth.links import Links
 from chatme.auth.models import Session, UsedState
@@ -176,7 +178,8 @@ def _auth(base: _Base, users: UserService) -> AuthDoor:
         settings.jwt_expires_in,
         base.clock,
     )
-    auth = AuthService(base.engine, base.clock, users, hasher, tokens, base.publisher)
+    links = Links(settings.jwt_secret.get_secret_value(), base.clock)
+    auth = AuthService(base.engine, base.clock, users, hasher, tokens, links, base.publisher)
     postman = Postman(open_mailer(settings, base.clock))
     base.stack.push_async_callback(postman.aclose)
     recovery = RecoveryService(
@@ -184,13 +187,14 @@ def _auth(base: _Base, users: UserService) -> AuthDoor:
         users,
         auth,
         hasher,
-        Links(settings.jwt_secret.get_secret_value(), base.clock),
+        links,
         postman,
         settings.frontend_url[0],
     )
     return AuthDoor(
         auth,
         recovery,
+        FactorService(base.engine, users, auth, Codes(base.engine, base.clock, hasher), links),
         _oauth(base, users, auth),
         users,
         frozenset(settings.frontend_url),

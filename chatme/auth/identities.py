@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatme.auth.persons import OAuthFailed, Person
-from chatme.auth.service import AuthService, Grant
+from chatme.auth.service import AuthService, Challenge, Grant
 from chatme.clock import Clock
 from chatme.errors import Conflict
 from chatme.principal import Peer
@@ -21,8 +21,9 @@ class IdentityService:
         self._users = users
         self._auth = auth
 
-    async def sign_in(self, somebody: Person, peer: Peer) -> Grant:
-        """A new session of the user whose account elsewhere this is, who is made at first sight.
+    async def sign_in(self, somebody: Person, peer: Peer) -> Grant | Challenge:
+        """A new session of the user whose account elsewhere this is, who is made at first sight;
+        for who has a second factor, the question for it.
 
         Whoever comes a second time is known by the account elsewhere, whatever became of its
         address. Raises `OAuthFailed`, and `NotAuthenticated` for a user shut out meanwhile.
@@ -31,7 +32,7 @@ class IdentityService:
             user = await self._users.by_identity(somebody.key)
             if user is not None:
                 _refuse_inactive(user)
-                return await self._auth.open_session(user, peer)
+                return await self._auth.admit(user, peer)
             # Of several that arrive at once one writes first, and the others then find it.
             await self._arrive(somebody)
         raise OAuthFailed("the user changes all the time")

@@ -1,4 +1,4 @@
-"""Tokens of the links in letters: signed, with an end, and good for one thing once.
+"""Tokens of the links in letters, and between the two steps of a sign-in: signed, with an end.
 
 Nothing is stored. A token carries a mark of what it changes, and what it changes is compared with
 that mark as it is written; so the first use outdates it, as every other change does.
@@ -27,11 +27,13 @@ class Purpose(StrEnum):
 
     VERIFY = "verify"
     RESET = "reset"
+    SECOND_STEP = "second-step"
 
 
 LIVES: Mapping[Purpose, timedelta] = {
     Purpose.VERIFY: timedelta(hours=24),
     Purpose.RESET: timedelta(hours=1),
+    Purpose.SECOND_STEP: timedelta(minutes=5),
 }
 
 

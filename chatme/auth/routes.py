@@ -9,20 +9,28 @@ from math import ceil
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from chatme.auth.factors import FactorService
 from chatme.auth.oauth import STATE_LIFE, Arrival, OAuthService
 from chatme.auth.providers import NAMES
 from chatme.auth.recovery import RecoveryService
-from chatme.auth.service import AuthService, Grant
+from chatme.auth.service import AuthService, Challenge, Grant
 from chatme.auth.wire import (
+    CodeGiven,
     Credentials,
+    Enrolled,
+    FactorState,
     Farewell,
     FarewellToAll,
     Forgotten,
     LinkToken,
     PasswordChange,
     PasswordReset,
+    Proof,
+    RecoveryCodes,
     Refreshed,
     Registration,
+    SecondStep,
+    SecondStepAsked,
     SessionList,
     SessionView,
     SignedIn,
@@ -49,6 +57,7 @@ class AuthDoor:
 
     auth: AuthService
     recovery: RecoveryService
+    factors: FactorService
     oauth: OAuthService
     users: UserService
     origins: frozenset[str]
@@ -89,10 +98,19 @@ class AuthDoor:
             self.grant_cookie(grant).set_on(response)
         return response
 
-    def landing(self, grant: Grant | None) -> RedirectResponse:
-        """On to the page that waits for who comes back from a provider."""
+    def landing(self, outcome: Grant | Challenge | None) -> RedirectResponse:
+        """On to the page that waits for who comes back from a provider.
+
+        Who is asked for a second factor brings the token in the fragment, which no server is sent.
+        """
         page = f"{self.frontend}/oauth/callback"
-        return self.redirect(page if grant else f"{page}?error=oauth_failed", grant=grant)
+        match outcome:
+            case None:
+                return self.redirect(f"{page}?error=oauth_failed")
+            case Challenge(token):
+                return self.redirect(f"{page}#mfaToken={token}")
+            case Grant():
+                return self.redirect(page, grant=outcome)
 
 
 async def register(door: AuthDoor, call: Call, body: Registration) -> Reply:
@@ -105,9 +123,18 @@ async def register(door: AuthDoor, call: Call, body: Registration) -> Reply:
 
 
 async def login(door: AuthDoor, call: Call, body: Credentials) -> Reply:
-    """Signs in with address and password."""
+    """Signs in with address and password, or asks for the second factor where there is one."""
     await door.slow_down(call, "login", body.email)
-    return _welcome(door, await door.auth.login(body, call.peer))
+    outcome = await door.auth.login(body, call.peer)
+    if isinstance(outcome, Challenge):
+        return _private(SecondStepAsked(mfa_token=outcome.token))
+    return _welcome(door, outcome)
+
+
+async def login_second(door: AuthDoor, call: Call, body: SecondStep) -> Reply:
+    """The second step of a sign-in: a code of the authenticator app, or one for a lost phone."""
+    await door.slow_down(call, "code", str(door.factors.challenged(body.mfa_token)))
+    return _welcome(door, await door.factors.sign_in(body.mfa_token, body.code, call.peer))
 
 
 async def refresh(door: AuthDoor, call: Call) -> Reply:
@@ -158,7 +185,7 @@ async def sessions(door: AuthDoor, call: Call) -> Reply:
         )
         for each in found
     ]
-    return Reply(SessionList(items=items), headers=_NO_STORE)
+    return _private(SessionList(items=items))
 
 
 async def revoke(door: AuthDoor, call: Call) -> None:
@@ -168,7 +195,7 @@ async def revoke(door: AuthDoor, call: Call) -> None:
 
 async def me(door: AuthDoor, call: Call) -> Reply:
     """The caller, as oneself."""
-    return Reply(await door.users.oneself(call.caller.user_id), headers=_NO_STORE)
+    return _private(await door.users.oneself(call.caller.user_id))
 
 
 async def request_verification(door: AuthDoor, call: Call) -> Reply:
@@ -206,6 +233,41 @@ async def change_password(door: AuthDoor, call: Call, body: PasswordChange) -> R
     return _told("Your password is changed, and your other devices are signed out.")
 
 
+async def factor_state(door: AuthDoor, call: Call) -> Reply:
+    """Whether the caller has a second factor."""
+    factor = await door.factors.state(call.caller.user_id)
+    left = len(factor.recovery) if factor else 0
+    return _private(FactorState(enabled=factor is not None, recovery_codes_left=left))
+
+
+async def enrol_factor(door: AuthDoor, call: Call, body: Proof) -> Reply:
+    """A secret for an authenticator app; asks for the password or a fresh login."""
+    await door.slow_down(call, "proof", str(call.caller.user_id))
+    enrolment = await door.factors.enrol(call.caller, body.password)
+    return _private(Enrolled(secret=enrolment.secret, uri=enrolment.address))
+
+
+async def confirm_factor(door: AuthDoor, call: Call, body: CodeGiven) -> Reply:
+    """Turns the second factor on by a code of it; hands out the recovery codes, once."""
+    await door.slow_down(call, "code", str(call.caller.user_id))
+    codes = await door.factors.confirm(call.caller, body.code)
+    return _private(RecoveryCodes(recovery_codes=codes))
+
+
+async def renew_recovery(door: AuthDoor, call: Call, body: CodeGiven) -> Reply:
+    """New recovery codes in place of the old."""
+    await door.slow_down(call, "code", str(call.caller.user_id))
+    codes = await door.factors.renew_recovery(call.caller, body.code)
+    return _private(RecoveryCodes(recovery_codes=codes))
+
+
+async def disable_factor(door: AuthDoor, call: Call, body: CodeGiven) -> Reply:
+    """Turns the second factor off by one of its codes, and ends the caller's other sessions."""
+    await door.slow_down(call, "code", str(call.caller.user_id))
+    await door.factors.disable(call.caller, body.code)
+    return _told("The second factor is off.")
+
+
 def _departing(name: str) -> Handler:
     async def depart(door: AuthDoor, call: Call) -> RedirectResponse:
         """Sends somebody to a provider to sign in there."""
@@ -236,7 +298,11 @@ def _arriving(name: str) -> Handler:
 
 
 def _told(message: str) -> Reply:
-    return Reply(Told(message=message), headers=_NO_STORE)
+    return _private(Told(message=message))
+
+
+def _private(shape: Shape) -> Reply:
+    return Reply(shape, headers=_NO_STORE)
 
 
 def _welcome(door: AuthDoor, grant: Grant) -> Reply:
@@ -256,6 +322,7 @@ def _refuse_foreign_origin(door: AuthDoor, request: Request) -> None:
 ROUTES = (
     Endpoint("POST", "/auth/register", register, status=201, public=True),
     Endpoint("POST", "/auth/login", login, public=True),
+    Endpoint("POST", "/auth/login/totp", login_second, public=True),
     Endpoint("POST", "/auth/refresh", refresh, public=True),
     Endpoint("POST", "/auth/logout", logout, public=True),
     Endpoint("POST", "/auth/logout-all", logout_all),
@@ -267,6 +334,11 @@ ROUTES = (
     Endpoint("POST", "/auth/password/forgot", forgot_password, status=202, public=True),
     Endpoint("POST", "/auth/password/reset", reset_password, public=True),
     Endpoint("POST", "/auth/password/change", change_password),
+    Endpoint("GET", "/auth/totp", factor_state),
+    Endpoint("POST", "/auth/totp/enrol", enrol_factor),
+    Endpoint("POST", "/auth/totp/confirm", confirm_factor),
+    Endpoint("POST", "/auth/totp/recovery-codes", renew_recovery),
+    Endpoint("POST", "/auth/totp/disable", disable_factor),
     *(Endpoint("GET", f"/auth/{name}", _departing(name), 302, public=True) for name in NAMES),
     *(
         Endpoint("GET", f"/auth/{name}/callback", _arriving(name), 302, public=True)

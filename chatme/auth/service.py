@@ -12,12 +12,13 @@ from odmantic import AIOEngine
 from odmantic.query import desc, in_
 from pydantic_core import PydanticCustomError
 
+from chatme.auth.links import Claim, Links, Purpose
 from chatme.auth.models import Session
 from chatme.auth.passwords import Hasher
 from chatme.auth.tokens import REFRESH_LIFE, RefreshClaims, Tokens
 from chatme.auth.wire import Credentials, Registration
 from chatme.clock import Clock, new_id
-from chatme.errors import Code, NotAuthenticated, NotFound
+from chatme.errors import Code, Forbidden, NotAuthenticated, NotFound
 from chatme.ports import SocketCloser
 from chatme.principal import Peer, Principal
 from chatme.storage import atomic
@@ -27,6 +28,7 @@ from chatme.users.wire import Oneself, normal_email, oneself
 
 SESSION_LIFE = timedelta(days=90)
 ROTATION_GRACE = timedelta(seconds=10)
+FRESH_LOGIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,13 @@ class Grant:
     user: Oneself | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The first step of a sign-in is done; this token takes part in the second, for 5 minutes."""
+
+    token: str
+
+
 class AuthService:
     """Lives as long as the app; holds no state of its own."""
 
@@ -49,6 +58,7 @@ class AuthService:
         users: UserService,
         hasher: Hasher,
         tokens: Tokens,
+        links: Links,
         sockets: SocketCloser,
     ) -> None:
         self._engine = engine
@@ -56,6 +66,7 @@ class AuthService:
         self._users = users
         self._hasher = hasher
         self._tokens = tokens
+        self._links = links
         self._sockets = sockets
 
     async def register(self, wanted: Registration, peer: Peer) -> Grant:
@@ -70,8 +81,10 @@ class AuthService:
         user = await self._users.create(wanted.display_name, wanted.email, hashed)
         return await self.open_session(user, peer, by_password=True)
 
-    async def login(self, credentials: Credentials, peer: Peer) -> Grant:
-        """A new session; raises `NotAuthenticated` (`invalid_credentials`).
+    async def login(self, credentials: Credentials, peer: Peer) -> Grant | Challenge:
+        """A new session, or the question for the second factor.
+
+        Raises `NotAuthenticated` (`invalid_credentials`).
 
         The answer is the same, in text and in time, for a wrong password, an unknown address, one
         without a password and one that was deactivated.
@@ -81,7 +94,34 @@ class AuthService:
         matches = await self._hasher.check_password(credentials.password, hashed)
         if user is None or not matches or not user.is_active:
             raise _invalid_credentials()
-        return await self.open_session(user, peer, by_password=True)
+        return await self.admit(user, peer, by_password=True)
+
+    async def admit(
+        self, user: User, peer: Peer, *, by_password: bool = False
+    ) -> Grant | Challenge:
+        """A new session of a user who has shown one factor, or the question for the second."""
+        if user.confirmed_factor is None:
+            return await self.open_session(user, peer, by_password=by_password)
+        mark = self._links.password_mark(user.email, user.password_hash)
+        return Challenge(self._links.make(Purpose.SECOND_STEP, Claim(user.id, mark)))
+
+    async def prove(self, principal: Principal, password: str | None) -> User:
+        """The caller, who shows once more who they are: by the password, or a login just now.
+
+        Raises `NotAuthenticated` (`invalid_credentials`) for a wrong password, and `Forbidden`
+        (`fresh_login_needed`) without one where the session began over 10 minutes ago.
+        """
+        user = await self._users.by_id(principal.user_id)
+        if user is None:
+            raise NotAuthenticated
+        if password is not None:
+            if not await self._hasher.check_password(password, user.password_hash):
+                raise _invalid_credentials()
+        elif (await self._session_of(principal)).created_at + FRESH_LOGIN < self._clock.now():
+            raise Forbidden(
+                "Send your password, or sign in again first.", code=Code.FRESH_LOGIN_NEEDED
+            )
+        return user
 
     async def refresh(self, token: str) -> Grant:
         """Rotates a session's refresh token; raises `NotAuthenticated` (`session_ended`).
@@ -226,11 +266,10 @@ class AuthService:
             final_at=now + SESSION_LIFE,
         )
         await atomic.insert(self._engine, session)
-        # Deactivation first marks the user, then removes the sessions; so does another password. A
-        # session that was inserted between the two is found by this look after the insert.
+        # Deactivation first marks the user, then removes the sessions; so do another password and
+        # a second factor. A session that was inserted in between is found by this look after it.
         current = await self._users.by_id(user.id)
-        outdated = by_password and current and current.password_hash != user.password_hash
-        if current is None or not current.is_active or outdated:
+        if current is None or not current.is_active or _outdated(user, current, by_password):
             await self._engine.remove(Session, Session.id == session.id)
             raise _invalid_credentials()
         return self._grant(session, oneself(current))
@@ -279,6 +318,13 @@ class AuthService:
             {"_id": session.id, "token_id": session.token_id},
             {"$set": change},
         )
+
+
+def _outdated(user: User, current: User, by_password: bool) -> bool:
+    """Whether what let a user in is not enough any more: another password, a second factor."""
+    if by_password and current.password_hash != user.password_hash:
+        return True
+    return current.confirmed_factor is not None and user.confirmed_factor is None
 
 
 def _invalid_credentials() -> NotAuthenticated:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from chatme.shapes import Id, Shape, Text, Timestamp
+from chatme.shapes import Id, Omittable, Shape, Text, Timestamp
 from chatme.users.wire import DisplayName, Email, Oneself
 
 
@@ -42,6 +42,53 @@ class SignedIn(Shape):
 
     access_token: str
     user: Oneself
+
+
+class SecondStepAsked(Shape):
+    """The password is right; now a code of the second factor, with this token, in 5 minutes."""
+
+    mfa_token: str
+
+
+OneTimeCode = Annotated[Text, Field(max_length=64)]
+
+
+class CodeGiven(Shape):
+    """A code of the authenticator app, or one for a lost phone; spaces and dashes do not count."""
+
+    code: OneTimeCode
+
+
+class SecondStep(CodeGiven):
+    """The second step of a sign-in."""
+
+    mfa_token: Annotated[Text, Field(max_length=1024)]
+
+
+class Proof(Shape):
+    """The present password; without it a login of the last ten minutes is asked for."""
+
+    password: Omittable[Annotated[Text, Field(max_length=1024)]] = None
+
+
+class FactorState(Shape):
+    """Whether a second factor is on, and how many recovery codes are left."""
+
+    enabled: bool
+    recovery_codes_left: int
+
+
+class Enrolled(Shape):
+    """What an authenticator app is told: the secret in base32, and as an ``otpauth://`` URI."""
+
+    secret: str
+    uri: str
+
+
+class RecoveryCodes(Shape):
+    """Codes for a lost phone, each good for one sign-in; shown this once."""
+
+    recovery_codes: list[str]
 
 
 class Refreshed(Shape):

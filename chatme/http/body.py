@@ -18,11 +18,15 @@ ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
 async def read_json(request: Request, shape: type[ShapeT]) -> ShapeT:
-    """The body as a checked shape.
+    """The body as a checked shape; where every field may be left out, so may the body.
 
     Raises `UnsupportedType` (415) for another content type, `TooLarge` (413) over 1 MiB, without
     reading on, `BadRequest` (400) for what is not JSON, `Invalid` (422) naming each faulty field.
     """
+    if _has_no_body(request) and not any(
+        each.is_required() for each in shape.model_fields.values()
+    ):
+        return shape.model_validate({})
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedType
@@ -46,6 +50,14 @@ def read_query(request: Request, shape: type[ShapeT]) -> ShapeT:
         return shape.model_validate(dict(request.query_params), by_alias=True, by_name=False)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def _has_no_body(request: Request) -> bool:
+    """Whether the head announces none (RFC 9112, 6.3), nor a type for it."""
+    head = request.headers
+    if "content-type" in head or "transfer-encoding" in head:
+        return False
+    return head.get("content-length", "0") == "0"
 
 
 async def _read(request: Request) -> bytes:

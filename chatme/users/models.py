@@ -25,6 +25,19 @@ class Identity(EmbeddedModel):
     key: str
 
 
+class SecondFactor(EmbeddedModel):
+    """What an authenticator app and its owner know (RFC 6238), asked for once it is confirmed.
+
+    ``secret`` is base32, and empty where none was begun; no code of a time step up to ``last_step``
+    passes again; ``recovery`` are the hashes of the codes for a lost phone that are not used yet.
+    """
+
+    secret: str = ""
+    is_confirmed: bool = False
+    last_step: int = 0
+    recovery: list[str] = Field(default_factory=list)
+
+
 class User(Model):
     """A person. ``email`` is normalised and lower case; ``grams`` serve the substring search."""
 
@@ -37,6 +50,7 @@ class User(Model):
     is_verified: bool = False
     is_active: bool = True
     identities: list[Identity] = Field(default_factory=list)
+    second_factor: SecondFactor = SecondFactor()
     created_at: datetime
     last_seen_at: datetime | None = None
     search_text: str = ""
@@ -55,6 +69,11 @@ class User(Model):
             ),
         ),
     )
+
+    @property
+    def confirmed_factor(self) -> SecondFactor | None:
+        """The second factor that a sign-in asks for."""
+        return self.second_factor if self.second_factor.is_confirmed else None
 
 
 class Block(Model):

@@ -8,9 +8,10 @@ from datetime import timedelta
 from bson import ObjectId
 from odmantic import AIOEngine
 
+from chatme.auth.links import Links
 from chatme.auth.models import Session
 from chatme.auth.passwords import Hasher
-from chatme.auth.service import AuthService, Grant
+from chatme.auth.service import AuthService, Challenge, Grant
 from chatme.auth.tokens import Tokens
 from chatme.auth.wire import Credentials, Registration
 from chatme.clock import Clock
@@ -57,7 +58,8 @@ def service_over(
 ) -> AuthService:
     """The rules for accounts over their parts."""
     users = UserService(engine, clock, BlockService(engine, clock))
-    return AuthService(engine, clock, users, hasher, tokens_by(clock), sockets)
+    links = Links(ACCESS, clock)
+    return AuthService(engine, clock, users, hasher, tokens_by(clock), links, sockets)
 
 
 async def register(auth: AuthService, email: str = "ada@example.com") -> Grant:
@@ -69,8 +71,8 @@ async def register(auth: AuthService, email: str = "ada@example.com") -> Grant:
 async def login(
     auth: AuthService, email: str = "ada@example.com", password: str = PASSWORD
 ) -> Grant:
-    """A new session."""
-    return await auth.login(Credentials(email=email, password=password), PEER)
+    """A new session of a user without a second factor."""
+    return granted(await auth.login(Credentials(email=email, password=password), PEER))
 
 
 async def deactivate(engine: AIOEngine, user: ObjectId) -> None:
@@ -79,10 +81,17 @@ async def deactivate(engine: AIOEngine, user: ObjectId) -> None:
     await engine.remove(Session, Session.user == user)
 
 
-def user_of(grant: Grant) -> ObjectId:
+def granted(outcome: Grant | Challenge | None) -> Grant:
+    """The session that a sign-in came to."""
+    assert isinstance(outcome, Grant)
+    return outcome
+
+
+def user_of(outcome: Grant | Challenge | None) -> ObjectId:
     """Whose sign-in it was."""
-    assert grant.user is not None
-    return grant.user.id
+    user = granted(outcome).user
+    assert user is not None
+    return user.id
 
 
 async def refused(attempt: Awaitable[object]) -> tuple[str, str]:

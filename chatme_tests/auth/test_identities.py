@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from bson import ObjectId
 from odmantic import AIOEngine
 
 from chatme.auth.identities import IdentityService
+from chatme.auth.links import Links
 from chatme.auth.models import Session
 from chatme.auth.passwords import Hasher
 from chatme.auth.persons import OAuthFailed, Person, person
@@ -21,9 +22,11 @@ from chatme.users.blocks import BlockService
 from chatme.users.models import Identity, User
 from chatme.users.service import UserService
 from chatme_tests.auth.stage import (
+    ACCESS,
     PEER,
     InterruptedHasher,
     deactivate,
+    granted,
     login,
     refused,
     register,
@@ -34,6 +37,8 @@ from chatme_tests.auth.stage import (
 from chatme_tests.fakes import FrozenClock, RecordingCloser
 
 ISSUER = "https://id.example"
+
+AuthT = TypeVar("AuthT", bound=AuthService)
 
 
 def somebody(subject: str = "1", email: object = "ada@example.com", **more: Any) -> Person:
@@ -65,7 +70,7 @@ async def test_first_sight_makes_a_user(
 ) -> None:
     """Who comes for the first time is a new user, verified, named and pictured, and signed in."""
     new = somebody(email=" ADA@Example.com", name="Ada L.", avatar="https://pic.example/a.png")
-    grant = await identities.sign_in(new, PEER)
+    grant = granted(await identities.sign_in(new, PEER))
     (user,) = await _people(engine)
 
     assert (user.email, user.is_verified, user.password_hash) == ("ada@example.com", True, None)
@@ -121,7 +126,7 @@ async def test_a_squatter_is_put_out(
     """An account set up in advance loses password, sessions and sockets as the owner arrives."""
     planted = [await register(auth), await login(auth)]
     before = await _sessions(engine)
-    grant = await identities.sign_in(somebody(), PEER)
+    grant = granted(await identities.sign_in(somebody(), PEER))
     (user,) = await _people(engine)
 
     assert (user_of(grant), user.is_verified) == (user_of(planted[0]), True)
@@ -131,6 +136,17 @@ async def test_a_squatter_is_put_out(
         assert (await refused(auth.refresh(each.refresh_token)))[0] == "session_ended"
     assert (await refused(login(auth)))[0] == "invalid_credentials"
     await auth.authenticate(grant.access_token)
+
+
+def _auth_of(
+    kind: type[AuthT],
+    engine: AIOEngine,
+    clock: FrozenClock,
+    users: UserService,
+    hasher: Hasher,
+) -> AuthT:
+    links = Links(ACCESS, clock)
+    return kind(engine, clock, users, hasher, tokens_by(clock), links, RecordingCloser())
 
 
 class _Cut(Exception):
@@ -169,8 +185,7 @@ async def test_a_cut_gives_a_squatter_nothing(
     if before == "join":
         cut_users = CutUsers(engine, clock, BlockService(engine, clock))
     else:
-        parts = (engine, clock, users, hasher, tokens_by(clock), RecordingCloser())
-        cut_auth = CutAuth(*parts)
+        cut_auth = _auth_of(CutAuth, engine, clock, users, hasher)
     with pytest.raises(_Cut):
         await IdentityService(clock, cut_users, cut_auth).sign_in(somebody(), PEER)
     (user,) = await _people(engine)
@@ -242,15 +257,16 @@ async def test_an_arrival_ends_no_session_of_another(
 ) -> None:
     """Of two arrivals at a squatted account the later one leaves the owner's first session be."""
     await register(auth)
-    late = LateAuth(engine, clock, users, hasher, tokens_by(clock), RecordingCloser())
+    late = _auth_of(LateAuth, engine, clock, users, hasher)
     first: list[Grant] = []
 
     async def meanwhile() -> None:
         if not first:
-            first.append(await IdentityService(clock, users, auth).sign_in(somebody(), PEER))
+            arrival = await IdentityService(clock, users, auth).sign_in(somebody(), PEER)
+            first.append(granted(arrival))
 
     late.meanwhile = meanwhile
-    second = await IdentityService(clock, users, late).sign_in(somebody(), PEER)
+    second = granted(await IdentityService(clock, users, late).sign_in(somebody(), PEER))
 
     for grant in (*first, second):
         await auth.authenticate(grant.access_token)
@@ -316,9 +332,8 @@ async def test_many_first_arrivals_make_one_user(
     """Ten first sign-ins at once are one user's, each with a session that lives."""
     await prepare(auth)
     arriving = [somebody(provider=providers[at % len(providers)]) for at in range(10)]
-    grants: list[Grant] = await asyncio.gather(
-        *(identities.sign_in(each, PEER) for each in arriving)
-    )
+    outcomes = await asyncio.gather(*(identities.sign_in(each, PEER) for each in arriving))
+    grants = [granted(outcome) for outcome in outcomes]
     (user,) = await _people(engine)
 
     assert {user_of(grant) for grant in grants} == {user.id}

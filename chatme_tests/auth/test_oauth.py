@@ -22,7 +22,7 @@ from chatme.auth.service import AuthService
 from chatme.errors import Code, Unavailable
 from chatme.users.models import User
 from chatme.users.service import UserService
-from chatme_tests.auth.stage import ACCESS, PEER
+from chatme_tests.auth.stage import ACCESS, PEER, granted
 from chatme_tests.fakes import FrozenClock, opened_engine
 
 CALLBACK = "https://chat.example/api/v1/auth/google/callback"
@@ -88,10 +88,10 @@ def _arrival(departure: Departure) -> Arrival:
 async def test_there_and_back(oauth: OAuthService, auth: AuthService, desk: Desk) -> None:
     """Who comes back with the cookie and the state that they left with is signed in."""
     arrival = _arrival(await _depart(oauth))
-    grant = await oauth.finish("google", replace(arrival, issuer="https://id.example"), PEER)
+    back = replace(arrival, issuer="https://id.example")
+    grant = granted(await oauth.finish("google", back, PEER))
     (trip,) = desk.trips
 
-    assert grant is not None
     await auth.authenticate(grant.access_token)
     assert desk.codes == ["the-code"]
     assert trip.callback == CALLBACK

@@ -30,6 +30,12 @@ class Search(Shape):
     limit: Annotated[Digits, Field(ge=1, le=100)] = 30
 
 
+class Wish(Shape):
+    """A body in which everything may be left out."""
+
+    copies: int = 1
+
+
 JSON = (("content-type", "application/json"),)
 
 
@@ -235,3 +241,19 @@ def test_any_query_is_read_or_refused(query: bytes) -> None:
     except Invalid:
         return
     assert orjson.loads(search.to_json())["q"] == search.q
+
+
+async def test_a_body_of_no_needed_fields_may_be_missing() -> None:
+    """Where every field may be left out, so may the body and its type, and nothing else."""
+    nothing = Stream([])
+    left_out = await read_json(request(nothing, ()), Wish)
+    also = await read_json(request(nothing, [("content-length", "0")]), Wish)
+
+    assert left_out == also == Wish()
+    with pytest.raises(UnsupportedType):
+        await read_json(request(nothing, ()), Letter)
+    for header in (("content-length", "2"), ("transfer-encoding", "chunked")):
+        with pytest.raises(UnsupportedType):
+            await read_json(request(Stream([b"{}"]), [header]), Wish)
+    with pytest.raises(BadRequest):
+        await read_json(request(nothing, JSON), Wish)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pyotp
 import pytest
 
 from chatme_tests.client import PASSWORD, sign_up
@@ -81,6 +82,25 @@ async def test_a_password_is_reset_and_a_user_shut_out(data: Path) -> None:
     assert (reset.returncode, shut_out.returncode) == (0, 0)
     assert (me.status_code, old, new) == (401, 401, 200)
     assert (after.status_code, after.json()["code"]) == (401, "invalid_credentials")
+
+
+async def test_a_lost_second_factor_is_dropped(data: Path) -> None:
+    """Who lost phone and codes signs in by the password again."""
+    with Server(data) as server:
+        user = await sign_up(server.url, "Ada Phoneless")
+        secret = (await user.http.post("/auth/totp/enrol")).json()["secret"]
+        code = pyotp.TOTP(secret).now()
+        await user.http.post("/auth/totp/confirm", json={"code": code})
+        asked = _login(server.url, user.email, PASSWORD)
+        server.stop()
+        dropped = _chatme(data, "disable-totp", user.email)
+        server.start()
+        plain = _login(server.url, user.email, PASSWORD)
+        await user.aclose()
+
+    assert set(asked.json()) == {"mfaToken"}
+    assert dropped.returncode == 0
+    assert "accessToken" in plain.json()
 
 
 def test_faults_are_told_in_words(data: Path) -> None:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router, WebSocketRoute
 
+from chatme.accounts.routes import ROUTES as ACCOUNT_ROUTES
 from chatme.auth.routes import ROUTES as AUTH_ROUTES
 from chatme.conversations.routes import ROUTES as CONVERSATION_ROUTES
 from chatme.errors import BadRequest, ChatMeError, MethodNotAllowed, NotFound
@@ -38,7 +39,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
     app = Starlette(
         routes=[
             WebSocketRoute("/chat", services.chat),
-            *bind(MANUAL_ROUTES, Manual.of(settings), services.authenticator),
+            *bind([(MANUAL_ROUTES, Manual.of(settings))], services.authenticator),
             # Its own router, too, or a slash too many would be a redirect without an envelope.
             Mount(API, Router(_api_routes(services), redirect_slashes=False)),
         ],
@@ -58,15 +59,14 @@ def create_app(settings: Settings, services: Services) -> Starlette:
 def _api_routes(services: Services) -> list[Route]:
     tables = (
         (AUTH_ROUTES, services.auth),
+        (ACCOUNT_ROUTES, services.accounts),
         (USER_ROUTES, services.users),
         (CONVERSATION_ROUTES, services.conversations),
         (MESSAGE_ROUTES, services.messages),
         (NOTIFICATION_ROUTES, services.notifications),
         (HEALTH_ROUTES, services.health),
     )
-    return [
-        route for table, service in tables for route in bind(table, service, services.authenticator)
-    ]
+    return bind(tables, services.authenticator)
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from datetime import datetime
 from bson import ObjectId
 from odmantic import AIOEngine
 
+from chatme.accounts.models import Erasure
+from chatme.accounts.routes import AccountDoor
+from chatme.accounts.service import AccountService
 from chatme.auth.codes import Codes
 from chatme.auth.factors import FactorService
 from chatme.auth.identities import IdentityService
@@ -26,6 +30,7 @@ from chatme.auth.service import AuthService
 from chatme.auth.tokens import Tokens
 from chatme.clock import Clock, SystemClock
 from chatme.conversations.groups import GroupService
+from chatme.conversations.held import HeldMemberships
 from chatme.conversations.listing import ListingService
 from chatme.conversations.models import Activity, Conversation, Watermark
 from chatme.conversations.presence import PresenceService
@@ -39,6 +44,7 @@ from chatme.http.replies import error_response
 from chatme.mail import open_mailer
 from chatme.messages.changes import ChangeService
 from chatme.messages.deliveries import Deliveries
+from chatme.messages.held import HeldMessages
 from chatme.messages.log import MessageLog
 from chatme.messages.models import Message
 from chatme.messages.receipts import ReceiptService
@@ -62,7 +68,7 @@ from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, prepare
 from chatme.users.blocks import BlockService
-from chatme.users.models import Block, User
+from chatme.users.models import DELETED_USER, Block, User
 from chatme.users.service import UserService
 
 MODELS = (
@@ -70,6 +76,7 @@ MODELS = (
     Block,
     Session,
     UsedState,
+    Erasure,
     Conversation,
     Activity,
     Watermark,
@@ -84,6 +91,7 @@ class Services:
 
     authenticator: Authenticator
     auth: AuthDoor
+    accounts: AccountDoor
     users: UserService
     conversations: ConversationDoor
     messages: MessageDoor
@@ -150,6 +158,7 @@ def _build(base: _Base) -> Services:
     return Services(
         authenticator=auth.auth,
         auth=auth,
+        accounts=_accounts(base, users, auth, conversations, notifications),
         users=users,
         conversations=conversations,
         messages=messages,
@@ -205,6 +214,44 @@ def _auth(base: _Base, users: UserService) -> AuthDoor:
         RateLimiter(),
         settings.rate_limit_auth,
     )
+
+
+def _accounts(
+    base: _Base,
+    users: UserService,
+    auth: AuthDoor,
+    conversations: ConversationDoor,
+    notifications: NotificationService,
+) -> AccountDoor:
+    """The account's end: what every feature has to erase of somebody, and to show."""
+    messages = HeldMessages(base.engine, conversations.conversations)
+
+    async def forget_name(user_id: ObjectId) -> None:
+        await notifications.user_erased(user_id, DELETED_USER)
+
+    accounts = AccountService(
+        base.engine,
+        base.clock,
+        users,
+        auth.auth,
+        steps=(conversations.groups.leave_all, users.blocks.erase, forget_name),
+        sections={
+            "sessions": auth.auth.held,
+            "blocked": users.blocks.held,
+            "conversations": HeldMemberships(base.engine).of,
+            "messages": messages.sent,
+            "reactions": messages.reactions,
+            "notifications": notifications.held,
+        },
+    )
+    finishing = asyncio.create_task(accounts.finish_erasures())
+    base.stack.push_async_callback(_end, finishing)
+    return AccountDoor(accounts, auth.limiter, auth.rate)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _oauth(base: _Base, users: UserService, auth: AuthService) -> OAuthService:

@@ -32,9 +32,9 @@ from chatme.auth.wire import (
     SecondStep,
     SecondStepAsked,
     SessionList,
-    SessionView,
     SignedIn,
     Told,
+    session_view,
 )
 from chatme.errors import Code, Forbidden, NotAuthenticated
 from chatme.http.endpoint import Call, Endpoint, Handler, bearer_token
@@ -174,17 +174,7 @@ async def logout_all(door: AuthDoor, call: Call) -> Reply:
 async def sessions(door: AuthDoor, call: Call) -> Reply:
     """The caller's sessions, one for each login."""
     found = await door.auth.sessions(call.caller.user_id)
-    items = [
-        SessionView(
-            id=each.id,
-            user_agent=each.user_agent,
-            ip=each.ip,
-            created_at=each.created_at,
-            last_used_at=each.last_used_at,
-            current=each.id == call.caller.session_id,
-        )
-        for each in found
-    ]
+    items = [session_view(each, call.caller.session_id) for each in found]
     return _private(SessionList(items=items))
 
 

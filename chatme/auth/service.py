@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import uuid4
@@ -16,7 +16,7 @@ from chatme.auth.links import Claim, Links, Purpose
 from chatme.auth.models import Session
 from chatme.auth.passwords import Hasher
 from chatme.auth.tokens import REFRESH_LIFE, RefreshClaims, Tokens
-from chatme.auth.wire import Credentials, Registration
+from chatme.auth.wire import Credentials, Registration, SessionView, session_view
 from chatme.clock import Clock, new_id
 from chatme.errors import Code, Forbidden, NotAuthenticated, NotFound
 from chatme.ports import SocketCloser
@@ -168,6 +168,11 @@ class AuthService:
             sort=desc(Session.last_used_at),
         )
 
+    async def held(self, user_id: ObjectId) -> AsyncIterator[SessionView]:
+        """A user's live sessions, one by one."""
+        for each in await self.sessions(user_id):
+            yield session_view(each)
+
     async def revoke(self, user_id: ObjectId, session_id: ObjectId) -> None:
         """Ends one of a user's sessions, its sockets included; raises `NotFound`."""
         removed = await self._engine.remove(
@@ -200,6 +205,10 @@ class AuthService:
         between looks at the user again before it is handed out.
         """
         await self._users.deactivate(user_id)
+        await self.shut_out(user_id)
+
+    async def shut_out(self, user_id: ObjectId) -> None:
+        """Ends all sessions of a user as whom nobody can sign in any more. Safe to repeat."""
         await self._engine.remove(Session, Session.user == user_id)
         self._sockets.end_sessions(user_id)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from bson import ObjectId
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from chatme.auth.models import Session
 from chatme.shapes import Id, Omittable, Shape, Text, Timestamp
 from chatme.users.wire import DisplayName, Email, Oneself
 
@@ -156,3 +158,15 @@ class SessionList(Shape):
 
     items: list[SessionView]
     next: None = None
+
+
+def session_view(session: Session, current: ObjectId | None = None) -> SessionView:
+    """A session as its user sees it, from the session of that id."""
+    return SessionView(
+        id=session.id,
+        user_agent=session.user_agent,
+        ip=session.ip,
+        created_at=session.created_at,
+        last_used_at=session.last_used_at,
+        current=session.id == current,
+    )

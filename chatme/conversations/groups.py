@@ -135,6 +135,14 @@ class GroupService:
         if user_id != caller:
             await self._notify("group_removed", after.id, after.name, caller, [user_id])
 
+    async def leave_all(self, user_id: ObjectId) -> None:
+        """Takes a user who is no more out of every group. Safe to repeat."""
+        for conversation_id in await self._conversations.ids_of(user_id):
+            try:
+                await self.remove(user_id, conversation_id, user_id)
+            except (NotFound, Forbidden):
+                continue  # gone meanwhile, or a direct conversation, which stays
+
     async def rename(
         self, caller: ObjectId, conversation_id: ObjectId, name: str | None
     ) -> ConversationView:

@@ -92,6 +92,11 @@ class ConversationService:
         found = await atomic.project(self._engine, Conversation, {"members.user": user_id}, ["_id"])
         return [each["_id"] for each in found]
 
+    async def ever_in(self, user_id: ObjectId) -> list[ObjectId]:
+        """The ids of all conversations that the user is or ever was in."""
+        rows = await atomic.project(self._engine, Watermark, {"user": user_id}, ["conversation"])
+        return [row["conversation"] for row in rows]
+
     async def rosters(self, conversation_ids: Sequence[ObjectId]) -> dict[ObjectId, Roster]:
         """Several rosters; those not remembered are read in one query."""
         found = await self._engine.find(Conversation, {"_id": {"$in": list(conversation_ids)}})

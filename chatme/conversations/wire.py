@@ -151,3 +151,15 @@ class ConversationNamed(Shape):
     """A conversation."""
 
     conversation_id: Id
+
+
+class HeldMembership(Shape):
+    """A conversation as somebody takes it along; role and name are null where they have left it."""
+
+    conversation_id: Id
+    type: Literal["direct", "group"]
+    name: str | None
+    role: Role | None
+    joined_at: Timestamp | None
+    delivered_seq: int
+    read_seq: int

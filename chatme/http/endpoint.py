@@ -78,6 +78,9 @@ class Endpoint:
         }
 
 
+_Served = tuple[Endpoint, object]
+
+
 async def respond(
     endpoint: Endpoint, service: object, authenticator: Authenticator, request: Request
 ) -> Response:
@@ -107,30 +110,33 @@ def bearer_token(request: Request) -> str:
 
 
 def bind(
-    endpoints: Iterable[Endpoint], service: object, authenticator: Authenticator
+    tables: Iterable[tuple[Iterable[Endpoint], object]], authenticator: Authenticator
 ) -> list[Route]:
-    """The rows as Starlette routes: one for each path, so that a 405 names all its methods."""
-    paths: dict[str, dict[str, Endpoint]] = {}
-    for endpoint in endpoints:
-        methods = paths.setdefault(endpoint.path, {})
-        if endpoint.method in methods:
-            raise ValueError(f"two endpoints for {endpoint.method} {endpoint.path}")
-        methods[endpoint.method] = endpoint
-    return [_route(path, methods, service, authenticator) for path, methods in paths.items()]
+    """The rows, each table's with its service, as Starlette routes.
+
+    There is one route for each path, so that a 405 names all its methods, whichever the table.
+    """
+    paths: dict[str, dict[str, _Served]] = {}
+    for endpoints, service in tables:
+        for endpoint in endpoints:
+            methods = paths.setdefault(endpoint.path, {})
+            if endpoint.method in methods:
+                raise ValueError(f"two endpoints for {endpoint.method} {endpoint.path}")
+            methods[endpoint.method] = endpoint, service
+    return [_route(path, methods, authenticator) for path, methods in paths.items()]
 
 
-def _route(
-    path: str, methods: dict[str, Endpoint], service: object, authenticator: Authenticator
-) -> Route:
+def _route(path: str, methods: dict[str, _Served], authenticator: Authenticator) -> Route:
     if "GET" in methods:
         methods.setdefault("HEAD", methods["GET"])
     allow = ", ".join(sorted(methods))
 
     async def handle(request: Request) -> Response:
-        endpoint = methods.get(request.method)
+        served = methods.get(request.method)
         try:
-            if endpoint is None:
+            if served is None:
                 return error_response(MethodNotAllowed(), request.scope, {"Allow": allow})
+            endpoint, service = served
             return await respond(endpoint, service, authenticator, request)
         except ChatMeError as error:
             return error_response(error, request.scope)

@@ -75,6 +75,12 @@ class Message(Model):
             index("conversation", "rev", name="rev"),
             index("conversation", "sender", "seq", name="sender"),
             index(
+                "reactions.user",
+                "_id",
+                name="reactions",
+                partial={"reactions.user": {"$exists": True}},
+            ),
+            index(
                 "withheld_from",
                 "conversation",
                 "seq",

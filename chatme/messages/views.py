@@ -25,6 +25,7 @@ from chatme.messages.wire import (
     Status,
 )
 from chatme.storage import atomic
+from chatme.users.models import DELETED_USER
 from chatme.users.service import UserService
 from chatme.users.wire import UserView
 
@@ -218,4 +219,4 @@ def _reply_view(message: Message) -> ReplyView:
 
 
 def _nobody(user_id: ObjectId) -> UserView:
-    return UserView(id=user_id, display_name="Deleted user", avatar=None, bio="")
+    return UserView(id=user_id, display_name=DELETED_USER, avatar=None, bio="")

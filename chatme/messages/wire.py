@@ -137,6 +137,30 @@ class MessagePage(Page):
     items: list[MessageView]
 
 
+class HeldMessage(Shape):
+    """A message as its sender takes it along: as it was written, without what others did to it."""
+
+    id: Id
+    conversation_id: Id
+    seq: int
+    client_id: str | None
+    type: MessageKind
+    content: str
+    attachment: AttachmentView | None
+    reply_to_id: Id | None
+    is_deleted: bool
+    edited_at: Timestamp | None
+    created_at: Timestamp
+
+
+class HeldReaction(Shape):
+    """A reaction as its user takes it along."""
+
+    conversation_id: Id
+    message_id: Id
+    emoji: str
+
+
 class HistoryQuery(Shape):
     """Which part of a history: before and after are ids of messages."""
 

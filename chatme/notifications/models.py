@@ -25,8 +25,9 @@ _LEAST_ID = ObjectId("0" * 24)
 class Notification(Model):
     """What one user should know. ``payload`` is JSON as it goes over the wire.
 
-    ``conversation`` and ``message`` repeat what the payload is about, to be found by. There is at
-    most one for each message and user, so that a message may be told of twice.
+    ``conversation``, ``message`` and ``by`` (whose doing it was) repeat what the payload is about,
+    to be found by. There is at most one for each message and user, so that a message may be told of
+    twice.
     """
 
     user: ObjectId
@@ -34,6 +35,7 @@ class Notification(Model):
     payload: dict[str, Any]
     conversation: ObjectId | None = None
     message: ObjectId | None = None
+    by: ObjectId | None = None
     is_read: bool = False
     created_at: datetime
     read_at: datetime | None = None
@@ -52,6 +54,7 @@ class Notification(Model):
                 unique=True,
                 partial={"message": {"$gte": _LEAST_ID}},
             ),
+            index("by", name="by", partial={"by": {"$gte": _LEAST_ID}}),
             # What is null has no end.
             index("read_at", name="expiry", expire_after=KEPT_AFTER_READING),
         ),

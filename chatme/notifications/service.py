@@ -11,7 +11,7 @@ preview after the deletion would bring back what must not be seen.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Annotated, Any, Literal
 
 from bson import ObjectId
@@ -21,7 +21,7 @@ from pydantic import Field, TypeAdapter
 
 from chatme.clock import Clock, from_epoch, new_id, to_epoch
 from chatme.errors import NotFound
-from chatme.http.paging import decode_cursor, encode_cursor
+from chatme.http.paging import MAX_LIMIT, decode_cursor, encode_cursor
 from chatme.notifications.events import Notified
 from chatme.notifications.models import Notification, NotificationType
 from chatme.notifications.wire import (
@@ -35,9 +35,10 @@ from chatme.notifications.wire import (
     preview,
 )
 from chatme.ports import Announcer, MessageKind, Presence
-from chatme.shapes import Id, Shape
+from chatme.shapes import Id
 from chatme.storage import atomic
 
+_BY_SOMEBODY: tuple[NotificationType, ...] = ("group_added", "group_removed")
 _LAST_MILLISECOND = 253402300799999  # of the year 9999, where datetime ends
 _CURSOR = TypeAdapter(tuple[Annotated[int, Field(ge=0, le=_LAST_MILLISECOND)], Id])
 
@@ -77,7 +78,7 @@ class NotificationService:
             sender_name=sender_name,
             preview=preview(kind, content),
         )
-        await self._tell("new_message", payload, conversation_id, users, message_id)
+        await self._tell("new_message", payload, sender_id, users, message_id)
 
     async def group_changed(
         self,
@@ -97,7 +98,7 @@ class NotificationService:
         payload = GroupPayload(
             conversation_id=conversation_id, name=name, by_id=by_id, by_name=by_name
         )
-        await self._tell(type, payload, conversation_id, users)
+        await self._tell(type, payload, by_id, users)
 
     async def message_edited(self, message_id: ObjectId, kind: MessageKind, content: str) -> None:
         """Lets the stored previews of a message follow its new content; safe to say twice."""
@@ -133,13 +134,38 @@ class NotificationService:
             {"user": user_id, "conversation": conversation_id, "type": "new_message"},
         )
 
-    async def page(self, caller: ObjectId, query: NotificationQuery) -> NotificationPage:
-        """The caller's unread notifications, newest first.
+    async def held(self, user_id: ObjectId) -> AsyncIterator[NotificationView]:
+        """All that a user was told and that is still kept, unread and read."""
+        for is_read in (False, True):
+            query = NotificationQuery(limit=MAX_LIMIT)
+            while True:
+                page = await self.page(user_id, query, is_read=is_read)
+                for each in page.items:
+                    yield each
+                if page.next is None:
+                    break
+                query = NotificationQuery(limit=MAX_LIMIT, cursor=page.next)
+
+    async def user_erased(self, user_id: ObjectId, name: str) -> None:
+        """Removes all that one user was told, and their name where others were told of them.
+
+        Safe to say twice.
+        """
+        await self._engine.remove(Notification, {"user": user_id})
+        for types, field in ((("new_message",), "senderName"), (_BY_SOMEBODY, "byName")):
+            told = {"by": user_id, "type": {"$in": list(types)}}
+            change = {"$set": {f"payload.{field}": name}}
+            await atomic.update_all(self._engine, Notification, told, change)
+
+    async def page(
+        self, caller: ObjectId, query: NotificationQuery, *, is_read: bool = False
+    ) -> NotificationPage:
+        """The caller's unread notifications (or those that are read), newest first.
 
         A page begins right after the last item of the one before, whatever was read or came in
         between.
         """
-        wanted: dict[str, Any] = {"user": caller, "is_read": False}
+        wanted: dict[str, Any] = {"user": caller, "is_read": is_read}
         if query.cursor is not None:
             milliseconds, last_id = decode_cursor(query.cursor, _CURSOR)
             moment = from_epoch(milliseconds / 1000)
@@ -187,8 +213,8 @@ class NotificationService:
     async def _tell(
         self,
         type: NotificationType,
-        payload: Shape,
-        conversation_id: ObjectId,
+        payload: MessagePayload | GroupPayload,
+        by: ObjectId,
         users: Collection[ObjectId],
         message_id: ObjectId | None = None,
     ) -> None:
@@ -200,7 +226,7 @@ class NotificationService:
         connected = self._sockets.connected(users)
         if connected:
             live = LiveNotification(id=None, type=type, payload=plain)
-            self._announcer.publish(Notified(live), connected, quiet_in=conversation_id)
+            self._announcer.publish(Notified(live), connected, quiet_in=payload.conversation_id)
         now = self._clock.now()
         await atomic.insert_missing(
             self._engine,
@@ -210,8 +236,9 @@ class NotificationService:
                     user=user,
                     type=type,
                     payload=plain,
-                    conversation=conversation_id,
+                    conversation=payload.conversation_id,
                     message=message_id,
+                    by=by,
                     created_at=now,
                 )
                 for user in set(users) - connected

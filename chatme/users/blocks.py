@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from typing import Any
 
 from bson import ObjectId
@@ -57,8 +57,7 @@ class BlockService:
     async def unblock(self, caller: ObjectId, other: ObjectId) -> None:
         """The caller's block of another user ends, if there is one; raises `NotFound`."""
         await self._require(other)
-        pair = (Block.blocker == caller, Block.blocked == other)
-        await self._write(caller, other, self._engine.remove(Block, *pair))
+        await self._write(caller, other, self._remove(caller, other))
 
     async def blocked_by(self, user: ObjectId) -> frozenset[ObjectId]:
         """Whom the user blocked."""
@@ -87,6 +86,21 @@ class BlockService:
         users = await self._engine.find(User, in_(User.id, [each.blocked for each in blocks]))
         views = {user.id: user_view(user) for user in users}
         return [views[each.blocked] for each in blocks if each.blocked in views]
+
+    async def erase(self, user: ObjectId) -> None:
+        """Removes a user's blocks, and those of them. Safe to repeat."""
+        for other in await self.blocked_by(user):
+            await self._write(user, other, self._remove(user, other))
+        for other in await self.blockers_of(user):
+            await self._write(other, user, self._remove(other, user))
+
+    async def held(self, user: ObjectId) -> AsyncIterator[UserView]:
+        """Whom the user blocked, one by one."""
+        for view in await self.listed(user):
+            yield view
+
+    async def _remove(self, blocker: ObjectId, blocked: ObjectId) -> None:
+        await self._engine.remove(Block, Block.blocker == blocker, Block.blocked == blocked)
 
     async def _require(self, user: ObjectId) -> None:
         if not await atomic.count(self._engine, User, {"_id": user}, limit=1):

@@ -11,6 +11,9 @@ from odmantic.config import ODMConfigDict
 from chatme.clock import new_id
 from chatme.storage.atomic import index
 
+DELETED_USER = "Deleted user"
+"""The name at the messages of somebody who is no more."""
+
 
 class Identity(EmbeddedModel):
     """An account elsewhere that signs in as this user.

@@ -16,7 +16,7 @@ from chatme.errors import Code, Conflict, NotFound
 from chatme.memo import Memo
 from chatme.storage import atomic
 from chatme.users.blocks import BlockService
-from chatme.users.models import Identity, User, grams, new_user, search_text
+from chatme.users.models import DELETED_USER, Identity, User, grams, new_user, search_text
 from chatme.users.wire import (
     FoundUser,
     Oneself,
@@ -153,6 +153,20 @@ class UserService:
         """From now on nobody can sign in as this user; raises `NotFound`."""
         await self._set(user_id, {"is_active": False})
 
+    async def erase(self, user_id: ObjectId) -> None:
+        """Removes all that says who a user is; nobody signs in as them again. Safe to repeat."""
+        nobody = User(
+            id=user_id,
+            display_name=DELETED_USER,
+            email=f"{user_id}@deleted.invalid",
+            is_active=False,
+            created_at=self._clock.now(),
+        ).model_dump_doc()
+        # That there was somebody, since when, is what is left.
+        kept = {key: value for key, value in nobody.items() if key not in ("_id", "created_at")}
+        await atomic.update(self._engine, User, {"_id": user_id}, {"$set": kept})
+        self._views.forget(user_id)
+
     async def set_password(self, user_id: ObjectId, hashed: str) -> None:
         """Gives a user another password; raises `NotFound`."""
         await self._set(user_id, {"password_hash": hashed})
@@ -171,8 +185,12 @@ class UserService:
             raise NotFound
 
     async def saw(self, user_id: ObjectId, at: datetime) -> None:
-        """The user was here at that moment; an earlier one does not undo a later one."""
-        await atomic.update(self._engine, User, {"_id": user_id}, {"$max": {"last_seen_at": at}})
+        """The user was here at that moment; an earlier one does not undo a later one.
+
+        Of who is no more, nothing is kept.
+        """
+        active = {"_id": user_id, "is_active": True}
+        await atomic.update(self._engine, User, active, {"$max": {"last_seen_at": at}})
 
     async def change(self, user_id: ObjectId, change: ProfileChange) -> Oneself:
         """Changes what is given of a user's profile; raises `NotFound`."""

@@ -337,3 +337,16 @@ async def test_who_is_never_fast_enough_may_come_again(world: World) -> None:
 
     assert (refused.value.retry_after, rush.rushed) == (1, ATTEMPTS)
     assert (await _stored(world, tea)).name == "Coffee"
+
+
+async def test_a_user_who_is_no_more_leaves_every_group(world: World) -> None:
+    """They are out of all groups, each keeps an admin, and direct conversations stay."""
+    ann, bob, cat = await world.people("ann", "bob", "cat")
+    tea, work = await world.group(ann, bob), await world.group(bob, ann, cat)
+    talk = await world.direct(ann, bob)
+    for _ in range(2):
+        await world.groups.leave_all(ann)
+
+    assert await world.core.ids_of(ann) == [talk]
+    assert (await world.core.members(tea)).is_admin(bob)
+    assert (await world.core.members(work)).user_ids == {bob, cat}

@@ -24,6 +24,7 @@ PLATFORM = frozenset({"http", "realtime", "storage", "ratelimit", "log", "mail",
 
 # Each feature and the features it may see directly; seeing along several arrows is fine.
 ARROWS: Mapping[str, tuple[str, ...]] = {
+    "accounts": ("auth",),
     "auth": ("users",),
     "users": (),
     "conversations": ("users",),

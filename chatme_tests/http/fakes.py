@@ -67,7 +67,7 @@ def request(
 
 def bound(*endpoints: Endpoint, service: object = None) -> Starlette:
     """An application of these endpoints alone."""
-    return Starlette(routes=bind(endpoints, service, Doorkeeper()))
+    return Starlette(routes=bind([(endpoints, service)], Doorkeeper()))
 
 
 async def ask(

@@ -223,7 +223,7 @@ async def test_an_error_is_answered_in_the_envelope() -> None:
 
 async def test_the_whole_path_is_named() -> None:
     """In an application below a prefix the envelope names the whole path."""
-    app = Starlette(routes=[Mount("/api/v1", routes=bind(ROWS, Office(), Doorkeeper()))])
+    app = Starlette(routes=[Mount("/api/v1", routes=bind([(ROWS, Office())], Doorkeeper()))])
 
     assert (await ask(app, "GET", "/api/v1/letters")).json()["path"] == "/api/v1/letters"
 

@@ -35,7 +35,7 @@ class _Nobody:
 @pytest.fixture
 async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A caller of the manual alone."""
-    app = Starlette(routes=bind(ROUTES, Manual.of(settings_of(tmp_path)), _Nobody()))
+    app = Starlette(routes=bind([(ROUTES, Manual.of(settings_of(tmp_path)))], _Nobody()))
     transport = httpx.ASGITransport(SecurityHeaders(app, production=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://chat.test") as client:
         yield client

@@ -227,6 +227,7 @@ async def test_every_query_has_its_index(stage: Stage) -> None:
     await stage.service.conversation_cleared(ANN, TEA)
     await stage.service.message_edited(message, "text", "New")
     await stage.service.message_deleted(message)
+    await stage.service.user_erased(SENDER, "Gone")
     used = []
     asked = [each for each in stage.engine.seen if each.filter is not None]
     for each in asked:
@@ -243,4 +244,32 @@ async def test_every_query_has_its_index(stage: Stage) -> None:
         ("delete_many", "conversation", True),
         ("update_many", "message", True),
         ("delete_many", "message", True),
+        ("delete_many", "unread", True),
+        ("update_many", "by", True),
+        ("update_many", "by", True),
     ]
+
+
+async def test_an_erased_user_is_nobody(stage: Stage) -> None:
+    """What they were told is gone, and their name is from what others were told, and only that."""
+    await stage.message(ANN, SENDER)
+    await stage.group([ANN, SENDER])
+    for _ in range(2):
+        await stage.service.user_erased(SENDER, "Gone")
+    told = [each.payload for each in await stage.unread(ANN)]
+
+    assert await stage.unread(SENDER) == []
+    assert (told[0]["byName"], told[0]["name"]) == ("Gone", "Tea")
+    assert (told[1]["senderName"], told[1]["preview"]) == ("Gone", "Hi")
+    assert "senderName" not in told[0]
+
+
+async def test_the_read_ones_have_pages_too(stage: Stage) -> None:
+    """What was read is still there to be shown to its user, apart from what was not."""
+    await stage.message(ANN, content="Old")
+    await stage.service.read_all(ANN)
+    await stage.message(ANN, content="New")
+    read = await stage.service.page(ANN, NotificationQuery(), is_read=True)
+
+    assert [each.payload["preview"] for each in read.items] == ["Old"]
+    assert await stage.previews(ANN) == ["New"]

@@ -106,7 +106,7 @@ Ask = Callable[..., Awaitable[Any]]
 @asynccontextmanager
 async def asking(house: House, caller: ObjectId) -> AsyncIterator[Ask]:
     """Asks the users' routes in a caller's name; the status and the JSON of the answer."""
-    app = Starlette(routes=bind(ROUTES, house.users, Doorkeeper()))
+    app = Starlette(routes=bind([(ROUTES, house.users)], Doorkeeper()))
     headers = {"Authorization": f"Bearer {caller}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://c", headers=headers) as http:

@@ -244,3 +244,17 @@ async def test_hidden_users_do_not_crowd_out_the_others(house: House) -> None:
     await atomic.insert_missing(house.engine, rows)
 
     assert [user.id for user in await house.users.search(ada, "crowd")] == [others[-1]]
+
+
+async def test_a_user_who_is_no_more_blocks_nobody(house: House) -> None:
+    """Their blocks and those of them are gone, also from memory, and no others."""
+    ada, bob, cyd = await house.people("ada", "bob", "cyd")
+    for blocker, blocked in ((ada, bob), (cyd, ada), (bob, cyd)):
+        await house.blocks.block(blocker, blocked)
+    held = [view.id async for view in house.blocks.held(ada)]
+    for _ in range(2):
+        await house.blocks.erase(ada)
+
+    assert held == [bob]
+    assert not await house.blocks.related(ada, [bob, cyd])
+    assert await house.blocks.blocked_by(bob) == {cyd}

@@ -1,19 +1,29 @@
-"""Runs the benchmarks: `scripts/bench [--small]`."""
+"""Runs the benchmarks: `scripts/bench [--small] [storage] [logins]`; without a name, all."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 
-from chatme_tests.bench import storage
+from chatme_tests.bench import logins, storage
+
+BENCHES: Mapping[str, Callable[..., Coroutine[None, None, None]]] = MappingProxyType(
+    {"storage": storage.run, "logins": logins.run}
+)
 
 
 def main() -> None:
     """Measure, and print what was measured."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a quick run on less data")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     arguments = parser.parse_args()
-    asyncio.run(storage.run(small=arguments.small))
+    if unknown := set(arguments.names) - set(BENCHES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    for name in arguments.names or BENCHES:
+        asyncio.run(BENCHES[name](small=arguments.small))
 
 
 if __name__ == "__main__":

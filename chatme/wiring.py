@@ -203,7 +203,14 @@ def _auth(base: _Base, users: UserService) -> AuthDoor:
     return AuthDoor(
         auth,
         recovery,
-        FactorService(base.engine, users, auth, Codes(base.engine, base.clock, hasher), links),
+        FactorService(
+            base.engine,
+            users,
+            auth,
+            Codes(base.engine, base.clock, hasher),
+            links,
+            postman,
+        ),
         _oauth(base, users, auth),
         users,
         frozenset(settings.frontend_url),

@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from chatme.accounts.service import AccountService
 from chatme.auth.wire import Proof
 from chatme.http.endpoint import Call, Endpoint
-from chatme.ratelimit import RateLimiter
+from chatme.ratelimit import RateLimiter, network_of
 from chatme.rates import Rate
 
 
@@ -21,20 +21,24 @@ class AccountDoor:
     limiter: RateLimiter
     rate: Rate | None
 
+    async def slow_down(self, call: Call, what: str) -> None:
+        """Counts one more try of the caller's address and account; raises `RateLimited`."""
+        account, network = str(call.caller.user_id), network_of(call.peer.address)
+        await self.limiter.spend(self.rate, what, "address", network)
+        await self.limiter.spend(self.rate, what, "account", account)
+
 
 async def erase(door: AccountDoor, call: Call, body: Proof) -> None:
     """Ends the caller's account; asks for the password or a fresh login."""
-    caller = call.caller
-    await door.limiter.spend(door.rate, "proof", "account", str(caller.user_id))
-    await door.accounts.erase(caller, body.password)
+    await door.slow_down(call, "proof")
+    await door.accounts.erase(call.caller, body.password)
 
 
 async def export(door: AccountDoor, call: Call) -> StreamingResponse:
     """All that is held about the caller, as one JSON document."""
-    user_id = call.caller.user_id
-    await door.limiter.spend(door.rate, "export", "account", str(user_id))
+    await door.slow_down(call, "export")
     return StreamingResponse(
-        door.accounts.export(user_id),
+        door.accounts.export(call.caller.user_id),
         media_type="application/json",
         headers={
             "Cache-Control": "no-store",

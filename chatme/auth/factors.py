@@ -12,6 +12,7 @@ from odmantic import AIOEngine
 
 from chatme.auth.codes import Codes, app_address, fresh_secret, normal_code
 from chatme.auth.links import Claim, Links, Purpose
+from chatme.auth.postman import Postman
 from chatme.auth.service import AuthService, Grant
 from chatme.errors import BadRequest, Code, Conflict, NotAuthenticated, NotFound
 from chatme.principal import Peer, Principal
@@ -40,12 +41,14 @@ class FactorService:
         auth: AuthService,
         codes: Codes,
         links: Links,
+        postman: Postman,
     ) -> None:
         self._engine = engine
         self._users = users
         self._auth = auth
         self._codes = codes
         self._links = links
+        self._postman = postman
 
     def challenged(self, token: str) -> ObjectId:
         """Who was asked for the second factor; raises `NotAuthenticated` (`login_expired`)."""
@@ -114,6 +117,7 @@ class FactorService:
             raise _is_on()
         # A login that did not see it yet looks again after it has made its session.
         await self._auth.end_all(user.id, keep=principal.session_id)
+        self._postman.warn(user, "second factor")
         return codes
 
     async def renew_recovery(self, principal: Principal, code: str) -> list[str]:
@@ -128,10 +132,12 @@ class FactorService:
 
     async def disable(self, principal: Principal, code: str) -> None:
         """Turns the second factor off by one of its codes; raises `NotAuthenticated`."""
+        user = await self._user(principal.user_id)
         factor = await self._spend(principal.user_id, code)
-        same = {"_id": principal.user_id, "second_factor.secret": factor.secret}
+        same = {"_id": user.id, "second_factor.secret": factor.secret}
         await atomic.update(self._engine, User, same, _OFF)
-        await self._auth.end_all(principal.user_id, keep=principal.session_id)
+        await self._auth.end_all(user.id, keep=principal.session_id)
+        self._postman.warn(user, "second factor")
 
     async def drop(self, user_id: ObjectId) -> None:
         """Turns the second factor off for somebody who lost phone and codes; for operators."""

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
+from chatme.errors import Unavailable
 from chatme.ports import Letter, Mailer, Undeliverable
+from chatme.users.models import User
 
 log = structlog.stdlib.get_logger("chatme.auth")
 
 AT_ONCE = 4
 MAX_WAITING = 1000
 CLOSING = timedelta(seconds=10)
+
+CHANGED_TEXT = """\
+The {what} of your ChatMe account was changed just now. If it was you, do nothing.
+
+If it was not you: ask for a new password on the sign-in page, which signs everybody else out.
+"""
 
 Writer = Callable[[], Awaitable[Letter | None]]
 
@@ -58,6 +68,18 @@ class Postman:
         self._tasks.add(task)
         task.add_done_callback(self._sent)
 
+    def warn(self, user: User, what: str) -> None:
+        """Tells a user that what guards their account has changed: "password", "second factor".
+
+        Only to an address that is known to be theirs, and only where mail can be sent.
+        """
+        if not user.is_verified:
+            return
+        with suppress(Unavailable):
+            self.check()
+            letter = Letter(user.email, f"Your {what} was changed", CHANGED_TEXT.format(what=what))
+            self.send(partial(_written, letter))
+
     async def _send(self, write: Writer) -> None:
         async with self._at_once:
             letter = await write()
@@ -71,3 +93,7 @@ class Postman:
             log.warning("a letter was not sent", reason=str(error))
         elif error is not None:
             log.error("a letter was not sent", exc_info=error)
+
+
+async def _written(letter: Letter) -> Letter:
+    return letter

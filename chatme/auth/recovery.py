@@ -111,6 +111,7 @@ class RecoveryService:
         if not await self._replace(user, {"password_hash": hashed, "is_verified": True}):
             raise invalid_link()
         await self._auth.end_all(user.id)
+        self._postman.warn(user, "password")
 
     async def change(self, principal: Principal, current: str, new: str) -> None:
         """Changes the caller's password and ends their other sessions.
@@ -127,6 +128,7 @@ class RecoveryService:
         if not await self._replace(user, {"password_hash": hashed}):
             raise _wrong_password()
         await self._auth.end_all(user.id, keep=principal.session_id)
+        self._postman.warn(user, "password")
 
     async def _replace(self, user: User, fields: dict[str, object]) -> bool:
         """Writes the fields unless the user's password or address changed meanwhile."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from odmantic import AIOEngine
@@ -13,11 +14,15 @@ from chatme.auth.identities import IdentityService
 from chatme.auth.links import Links
 from chatme.auth.passwords import Hasher
 from chatme.auth.persons import person
+from chatme.auth.postman import Postman
 from chatme.auth.service import AuthService, Challenge, Grant
 from chatme.auth.wire import Credentials
 from chatme.errors import Conflict, Forbidden, NotAuthenticated
 from chatme.principal import Principal
+from chatme.storage import atomic
+from chatme.users.models import User
 from chatme.users.service import UserService
+from chatme_tests.auth.desk import KeptMail
 from chatme_tests.auth.stage import (
     ACCESS,
     PASSWORD,
@@ -37,12 +42,31 @@ WRONG = "invalid_code"
 
 
 @pytest.fixture
+def mail() -> KeptMail:
+    """Letters that can be read."""
+    return KeptMail()
+
+
+@pytest.fixture
+async def postman(mail: KeptMail) -> AsyncIterator[Postman]:
+    """Who brings them, and has brought them all in the end."""
+    made = Postman(mail)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
 def factors(
-    engine: AIOEngine, clock: FrozenClock, hasher: Hasher, users: UserService, auth: AuthService
+    engine: AIOEngine,
+    clock: FrozenClock,
+    hasher: Hasher,
+    users: UserService,
+    auth: AuthService,
+    postman: Postman,
 ) -> FactorService:
     """The rules."""
     codes = Codes(engine, clock, hasher)
-    return FactorService(engine, users, auth, codes, Links(ACCESS, clock))
+    return FactorService(engine, users, auth, codes, Links(ACCESS, clock), postman)
 
 
 async def _ada(auth: AuthService) -> Principal:
@@ -242,6 +266,31 @@ async def test_it_is_turned_off_by_a_code(
     assert (await refused(factors.sign_in(pending, recovery[1], PEER)))[0] == "login_expired"
     assert user_of(await login(auth)) == caller.user_id
     await auth.recheck(caller)
+
+
+async def test_changes_are_told_by_mail(
+    auth: AuthService,
+    factors: FactorService,
+    engine: AIOEngine,
+    clock: FrozenClock,
+    mail: KeptMail,
+    postman: Postman,
+) -> None:
+    """Who has a verified address hears of each change; any other address hears nothing."""
+    caller = await _ada(auth)
+    secret, recovery = await _turn_on(factors, caller, clock)
+    await factors.disable(caller, recovery[0])
+    await postman.aclose()
+    before = len(mail.letters)
+    await atomic.update(engine, User, {"_id": caller.user_id}, {"$set": {"is_verified": True}})
+    _, recovery = await _turn_on(factors, caller, clock)
+    await factors.disable(caller, recovery[0])
+    await postman.aclose()
+
+    assert before == 0
+    assert [each.to for each in mail.letters] == ["ada@example.com"] * 2
+    assert {each.subject for each in mail.letters} == {"Your second factor was changed"}
+    assert secret not in str(mail.letters)
 
 
 async def test_an_operator_helps_out(

@@ -301,3 +301,21 @@ async def test_asking_takes_the_same_time_for_all(desk: Desk, recovery: Recovery
     assert max(known, unknown) < 0.5
     assert logged == []
     assert await desk.engine.count(Session) == 1
+
+
+async def test_a_changed_password_is_told(desk: Desk, recovery: RecoveryService) -> None:
+    """Who has a verified address hears that the password was changed, and nothing of what it is."""
+    grant = await register(desk.auth)
+    caller = await desk.auth.authenticate(grant.access_token)
+    await recovery.change(caller, PASSWORD, NEW)
+    before = len(await desk.sent())
+    recovery.request_verification(caller.user_id)
+    await recovery.verify(await desk.token())
+    await recovery.change(caller, NEW, OTHER)
+    letters = (await desk.sent())[before + 1 :]
+
+    assert before == 0
+    assert [(each.to, each.subject) for each in letters] == [
+        ("ada@example.com", "Your password was changed")
+    ]
+    assert OTHER not in letters[0].text

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import httpx
 import pyotp
 
 from chatme_tests.client import PASSWORD, signed_up
 from chatme_tests.flows.life_talk import verdict
+from chatme_tests.flows.oauth_browser import LANDING, browsing
+from chatme_tests.flows.oauth_places import ID, SECRET, openid_mock
 from chatme_tests.server import Server
 
 WRONG = (401, "invalid_code")
@@ -18,6 +21,10 @@ def _codes(secret: str) -> list[str]:
     """The codes of this time step and the next, which a phone that is ahead shows already."""
     now = int(time.time())
     return [pyotp.TOTP(secret).at(now), pyotp.TOTP(secret).at(now + 30)]
+
+
+def _openid(mock: str) -> dict[str, str]:
+    return {"OIDC_ISSUER": mock, "OIDC_CLIENT_ID": ID, "OIDC_CLIENT_SECRET": SECRET}
 
 
 async def test_two_steps(server: Server) -> None:
@@ -111,3 +118,28 @@ async def test_guessing_codes_is_slow(server: Server) -> None:
 
     assert [verdict(each) for each in answers] == [WRONG, WRONG, (429, "rate_limited")]
     assert int(answers[2].headers["retry-after"]) > 0
+
+
+async def test_a_provider_does_not_go_round_it(tmp_path: Path) -> None:
+    """Who comes back from a provider brings a token in the fragment instead of a session, and is
+    in with a code."""
+    with openid_mock() as mock, Server(tmp_path / "data", _openid(mock)) as server:
+        async with browsing(server.url) as browser, httpx.AsyncClient(trust_env=False) as http:
+            person = {"email": "ada@example.com", "email_verified": True, "name": "Ada"}
+            await http.put(f"{mock}/users/ada", json=person)
+            await browser.sign_in("oidc", "ada")
+            token = (await browser.http.post("/auth/refresh")).json()["accessToken"]
+            browser.http.headers["Authorization"] = f"Bearer {token}"
+            secret = (await browser.http.post("/auth/totp/enrol")).json()["secret"]
+            code, next_code = _codes(secret)
+            await browser.http.post("/auth/totp/confirm", json={"code": code})
+        async with browsing(server.url) as browser:
+            arrival = await browser.sign_in("oidc", "ada")
+            landing, _, mfa_token = arrival.headers["location"].partition("#mfaToken=")
+            unsigned = await browser.http.post("/auth/refresh")
+            step = {"mfaToken": mfa_token, "code": next_code}
+            done = await browser.http.post("/auth/login/totp", json=step)
+
+    assert (arrival.status_code, landing) == (302, LANDING)
+    assert verdict(unsigned) == (401, "session_ended")
+    assert done.json()["user"]["email"] == "ada@example.com"

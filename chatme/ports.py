@@ -142,8 +142,14 @@ class Notifier(Protocol):
         """Tells these users of a message: at once where they are connected, else stored."""
         ...
 
-    async def message_edited(self, message_id: ObjectId, kind: MessageKind, content: str) -> None:
-        """Lets the previews of a message follow its new content."""
+    async def message_edited(
+        self,
+        message_id: ObjectId,
+        kind: MessageKind,
+        content: str,
+        users: Collection[ObjectId],
+    ) -> None:
+        """Lets these users' previews of a message follow its new content."""
         ...
 
     async def message_deleted(self, message_id: ObjectId) -> None:

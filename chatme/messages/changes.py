@@ -82,8 +82,8 @@ class ChangeService:
                 content=content,
                 edited_at=now,
             )
-            await self._announce(MessageEdited(data), caller, message, roster)
-            await self._tellers.notifier.message_edited(message.id, message.type, content)
+            audience = await self._announce(MessageEdited(data), caller, message, roster)
+            await self._tellers.notifier.message_edited(message.id, message.type, content, audience)
         return await self._view(caller, message, roster)
 
     async def delete(self, caller: ObjectId, named: MessageNamed) -> None:
@@ -177,10 +177,13 @@ class ChangeService:
 
     async def _announce(
         self, event: Event, actor: ObjectId, message: Message, roster: Roster
-    ) -> None:
+    ) -> frozenset[ObjectId]:
+        """Tells of a change whoever may know of it; who that is."""
         hidden = await hidden_from(self._engine, self._users, message, roster)
         hidden |= await self._users.blocks.blockers_of(actor)
-        self._tellers.announcer.publish(event, roster.user_ids - (hidden - {actor}))
+        audience = roster.user_ids - (hidden - {actor})
+        self._tellers.announcer.publish(event, audience)
+        return audience
 
     async def _view(self, caller: ObjectId, message: Message, roster: Roster) -> MessageView:
         marks = await self._conversations.marks(roster)

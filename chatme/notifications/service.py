@@ -100,12 +100,22 @@ class NotificationService:
         )
         await self._tell(type, payload, by_id, users)
 
-    async def message_edited(self, message_id: ObjectId, kind: MessageKind, content: str) -> None:
-        """Lets the stored previews of a message follow its new content; safe to say twice."""
+    async def message_edited(
+        self,
+        message_id: ObjectId,
+        kind: MessageKind,
+        content: str,
+        users: Collection[ObjectId],
+    ) -> None:
+        """Lets the stored previews of a message follow its new content; safe to say twice.
+
+        Only those of ``users``, who may see it now: others that were told of the message have left
+        since, or block its sender, and new words are not for them.
+        """
         await atomic.update_all(
             self._engine,
             Notification,
-            {"message": message_id},
+            {"message": message_id, "user": {"$in": list(users)}},
             {"$set": {"payload.preview": preview(kind, content)}},
         )
 

@@ -73,9 +73,11 @@ class Notes:
         """A message came."""
         self.told.append(("arrived", details))
 
-    async def message_edited(self, message_id: ObjectId, kind: MessageKind, content: str) -> None:
+    async def message_edited(
+        self, message_id: ObjectId, kind: MessageKind, content: str, users: Collection[ObjectId]
+    ) -> None:
         """A message has other words."""
-        details = {"message_id": message_id, "kind": kind, "content": content}
+        details = {"message_id": message_id, "kind": kind, "content": content, "users": set(users)}
         self.told.append(("edited", details))
 
     async def message_deleted(self, message_id: ObjectId) -> None:

@@ -166,6 +166,21 @@ async def test_nothing_of_a_deleted_message_stays(server: Server) -> None:
         assert left["payload"]["preview"] == "y" * 100
 
 
+async def test_new_words_are_for_who_may_see_them(server: Server) -> None:
+    """Who was told of a message and has left since, or blocks its sender, never reads an edit."""
+    async with signed_up(server.url, "Ada Edits", "Bob Gone", "Cy Blocks") as (ada, bob, cy):
+        room = await group(ada, bob, cy)
+        sent = await say(ada, room, "old words")
+        await ada.http.delete(f"/conversations/{room}/members/{bob.id}")
+        await cy.post(f"/users/{ada.id}/block")
+        socket = await ada.connect()
+        await socket.call("edit_message", {"messageId": sent["id"], "content": "new words"})
+
+        for user in (bob, cy):
+            previews = [each["payload"].get("preview") for each in await _stored(user)]
+            assert [each for each in previews if each] == ["old words"]
+
+
 async def test_a_retried_send_is_told_once(server: Server) -> None:
     """The same message sent twice under its client's id is one row and one frame."""
     async with signed_up(server.url, "Ada Retry", "Bob Retry", "Cy Retry") as (ada, bob, cy):

@@ -54,7 +54,7 @@ async def test_an_edit_is_seen_by_all(world: World) -> None:
         "content": "New",
         "editedAt": view.to_plain()["editedAt"],
     }
-    details = {"message_id": message.id, "kind": "text", "content": "New"}
+    details = {"message_id": message.id, "kind": "text", "content": "New", "users": {ann, bob}}
     assert world.notes.told == [("edited", details)]
     assert await world.history(bob, talk) == [view]
 

@@ -99,14 +99,16 @@ async def test_a_repeated_message_is_stored_once(stage: Stage) -> None:
 
 
 async def test_a_preview_follows_its_message(stage: Stage) -> None:
-    """After an edit every stored preview of that message shows the new content, no other does."""
-    message = await stage.message(ANN, BOB, content="Old")
+    """After an edit the previews of that message show the new content to who may see it, and no
+    other changes."""
+    message = await stage.message(ANN, BOB, CAT, content="Old")
     await stage.message(ANN, content="Other")
     for _ in range(2):
-        await stage.service.message_edited(message, "text", "New" * 100)
+        await stage.service.message_edited(message, "text", "New" * 100, [ANN, BOB])
 
     assert await stage.previews(ANN) == ["Other", ("New" * 100)[:100]]
     assert await stage.previews(BOB) == [("New" * 100)[:100]]
+    assert await stage.previews(CAT) == ["Old"]
 
 
 async def test_nothing_is_left_of_a_deleted_message(stage: Stage) -> None:
@@ -225,7 +227,7 @@ async def test_every_query_has_its_index(stage: Stage) -> None:
     await stage.service.read_all(ANN)
     await stage.service.conversation_read(ANN, TEA)
     await stage.service.conversation_cleared(ANN, TEA)
-    await stage.service.message_edited(message, "text", "New")
+    await stage.service.message_edited(message, "text", "New", [ANN, BOB])
     await stage.service.message_deleted(message)
     await stage.service.user_erased(SENDER, "Gone")
     used = []

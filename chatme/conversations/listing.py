@@ -162,19 +162,21 @@ class ListingService:
     async def _listed(self, caller: ObjectId) -> list[ObjectId]:
         """The ids of the caller's conversations, without those deleted since their last message."""
         found = await self._conversations.ids_of(caller)
-        cleared = {
-            row["conversation"]: row["cleared_seq"]
-            for row in await atomic.project(
-                self._engine,
-                Watermark,
-                {"user": caller, "cleared_seq": {"$gte": 0}},
-                ["conversation", "cleared_seq"],
-            )
-        }
+        rows = await atomic.project(
+            self._engine,
+            Watermark,
+            {"user": caller, "cleared_seq": {"$gte": 0}},
+            ["conversation", "cleared_seq", "withheld"],
+        )
+        cleared = {row["conversation"]: row for row in rows}
         hidden: set[ObjectId] = set()
         if cleared:
             activities = await self._engine.find(Activity, {"_id": {"$in": list(cleared)}})
-            hidden = {each.id for each in activities if each.seq <= cleared[each.id]}
+            hidden = {each.id for each in activities if each.seq <= cleared[each.id]["cleared_seq"]}
+            # Messages of somebody whom the caller blocked bring nothing back.
+            doubtful = [each for each in cleared.keys() - hidden if cleared[each].get("withheld")]
+            views = await self._ordered(caller, doubtful)
+            hidden |= {view.id for view in views if view.last_message is None}
         return [each for each in found if each not in hidden]
 
     async def _ordered(self, caller: ObjectId, ids: Sequence[ObjectId]) -> list[ConversationView]:

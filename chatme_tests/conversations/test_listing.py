@@ -174,6 +174,27 @@ async def test_an_empty_conversation_can_be_cleared(world: World) -> None:
     assert ids(await world.listed(ann)) == [talk]
 
 
+@pytest.mark.parametrize("kind", ["direct", "group"])
+async def test_the_blocked_bring_nothing_back(world: World, kind: str) -> None:
+    """What somebody whom one blocks writes leaves a deleted conversation deleted, until there is
+    something to be seen in it."""
+    ann, bob = await world.people("ann", "bob")
+    talk = await (world.direct(ann, bob) if kind == "direct" else world.group(bob, ann))
+    await world.say(bob, talk)
+    await world.listing.clear(ann, talk)
+    await world.users.blocks.block(ann, bob)
+    await world.say(bob, talk)
+
+    assert await world.listed(ann) == []
+    assert (await world.listing.search(ann, "bob" if kind == "direct" else "tea")).items == []
+    assert ids(await world.listed(bob)) == [talk]
+    await world.users.blocks.unblock(ann, bob)
+    # A group shows what was said during a block afterwards, a direct conversation never does.
+    assert ids(await world.listed(ann)) == ([talk] if kind == "group" else [])
+    await world.say(bob, talk)
+    assert ids(await world.listed(ann)) == [talk]
+
+
 async def test_a_clearing_never_moves_back(world: World) -> None:
     """Of two clearings the later one counts, whichever is written last."""
     ann, bob = await world.people("ann", "bob")

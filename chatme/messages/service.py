@@ -199,9 +199,10 @@ class MessageService:
         conversation_id = message.conversation
         try:
             roster = await self._conversations.roster(conversation_id, caller)
-        except NotFound:  # the sender has left since; the message is still theirs
+        except NotFound:
+            # The sender has left since: the words are still theirs, what others did is not.
             (view,) = await self._views.build([message], {conversation_id: {}})
-            return view
+            return view.model_copy(update={"reply_to": None, "reactions": []})
         marks = await self._conversations.marks(roster)
         sight = await self.sight(caller, roster, marks[conversation_id][caller])
         (view,) = await self._views.build([message], marks, {conversation_id: sight})

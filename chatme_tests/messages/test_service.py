@@ -11,7 +11,7 @@ from bson import ObjectId
 from chatme.conversations.models import Activity
 from chatme.errors import Invalid, NotFound
 from chatme.messages.models import Message
-from chatme.messages.wire import HistoryQuery, MessageDraft, MessageView
+from chatme.messages.wire import HistoryQuery, MessageDraft, MessageNamed, MessageView
 from chatme_tests.conversations.engines import AskedEngine, CountingEngine, Crash, DyingEngine
 from chatme_tests.conversations.world import Node, World, ids
 
@@ -90,17 +90,21 @@ async def test_a_client_id_is_one_message(world: World) -> None:
 
 async def test_what_was_sent_stays_sent(world: World) -> None:
     """The same client id is answered with the message also after the sender has left, with other
-    content, and as the message now stands."""
+    content, and as the message now stands; but nothing of others is shown to who has left."""
     ann, bob = await world.people("ann", "bob")
     tea = await world.group(ann, bob)
-    sent = await world.say(bob, tea, client_id="same")
+    question = await world.say(ann, tea, "Who?")
+    sent = await world.say(bob, tea, client_id="same", reply_to=question.id)
+    named = MessageNamed(message_id=sent.id)
+    await world.changes.react(ann, named, "👍")
     await world.receipts.read_all(ann, tea, None)
     again = await world.say(bob, tea, "Other", client_id="same")
     assert (again.id, again.content, again.receipts[0].status) == (sent.id, "Hi", "read")
     await world.groups.remove(ann, tea, bob)
     for content in ("Hi", " "):
         gone = await world.say(bob, tea, content, client_id="same")
-        assert (gone.id, gone.receipts) == (sent.id, [])
+        assert (gone.id, gone.content, gone.receipts) == (sent.id, "Hi", [])
+        assert (gone.reply_to, gone.reactions) == (None, [])
     with pytest.raises(NotFound):
         await world.say(bob, tea, client_id="other")
 

@@ -100,6 +100,8 @@ class SocketDoor:
         try:
             principal = await self._authenticator.authenticate(token)
             client.sign_in(principal)
+            # A session that ended between the two has closed its sockets, but not yet this one.
+            await self._authenticator.recheck(principal)
         except NotAuthenticated:
             client.doom(Close.NOT_AUTHENTICATED)
             raise

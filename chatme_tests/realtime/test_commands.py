@@ -65,6 +65,20 @@ async def test_another_users_token_dooms() -> None:
     assert client.doomed == [Close.NOT_AUTHENTICATED]
 
 
+async def test_a_session_that_ended_meanwhile_dooms() -> None:
+    """A token whose session ends while the socket takes it keeps no socket open."""
+    door = Doorkeeper(good=principal())
+    client = HandlersClient(principal())
+    table = Dispatcher()
+    table.register(COMMANDS, SocketDoor(door))
+    door.ended.add(door.known["good"].session_id)
+    frame = ClientFrame("auth", {"token": "good"}, 1)
+    answer = orjson.loads(await table.dispatch(client, frame) or "")
+
+    assert answer["data"]["code"] == "not_authenticated"
+    assert client.doomed == [Close.NOT_AUTHENTICATED]
+
+
 @pytest.mark.parametrize("token", ["", "x" * 4097, "a\0b", None, 1])
 async def test_what_is_no_token_is_invalid(token: object) -> None:
     """A token that cannot be one is faulty data, for which no socket is closed."""

@@ -8,6 +8,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from chatme.accounts.routes import ROUTES as ACCOUNT_ROUTES
 from chatme.auth.routes import ROUTES as AUTH_ROUTES
@@ -41,7 +43,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
             WebSocketRoute("/chat", services.chat),
             *bind([(MANUAL_ROUTES, Manual.of(settings))], services.authenticator),
             # Its own router, too, or a slash too many would be a redirect without an envelope.
-            Mount(API, Router(_api_routes(services), redirect_slashes=False)),
+            Mount(API, Router(_api_routes(services), False, _nothing_here)),
         ],
         middleware=[
             Middleware(RequestId),
@@ -53,6 +55,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
         exception_handlers={HTTPException: _framework_error},
     )
     app.router.redirect_slashes = False
+    app.router.default = _nothing_here
     return app
 
 
@@ -67,6 +70,15 @@ def _api_routes(services: Services) -> list[Route]:
         (HEALTH_ROUTES, services.health),
     )
     return bind(tables, services.authenticator)
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    """A path that is not there is a 404 in the envelope, for an upgrade to a WebSocket as well."""
+    response = error_response(NotFound(), scope)
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+    else:
+        await response(scope, receive, send)
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

@@ -157,6 +157,9 @@ class ClosingInTime(WebSocketsSansIOProtocol):
         except asyncio.CancelledError:
             # The server stops and has waited long enough: no fault, so no traceback.
             raise ClientDisconnected from None
+        if self.close_sent and not self.handshake_complete:
+            # The upgrade was refused, and answered: uvicorn would log a fault for it.
+            raise ClientDisconnected
 
     async def run_asgi(self) -> None:
         """Runs the application; the connection ends with it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
+from websockets.exceptions import InvalidStatus
 
 from chatme.realtime.frames import MAX_FRAME_BYTES
 from chatme_tests.client import Refused, open_socket
@@ -30,6 +32,19 @@ async def here(server: Server) -> AsyncIterator[World]:
     """A world for all tests that leave it as it is."""
     async with world(server.url) as made:
         yield made
+
+
+@pytest.mark.parametrize("path", ["/", "/chat/", "/nothing", "/api/v1/chat", "/api/v1/auth/me"])
+async def test_there_is_one_socket(here: World, path: str) -> None:
+    """An upgrade elsewhere is not found, in the envelope that every error has."""
+    url = here.ada.socket_url.removesuffix("/chat") + path
+    with pytest.raises(InvalidStatus) as refused:
+        await open_socket(url)
+
+    answer = refused.value.response
+    told = json.loads(answer.body or b"")
+    assert (answer.status_code, told["statusCode"], told["code"]) == (404, 404, "not_found")
+    assert (told["path"], told["requestId"]) == (path, answer.headers["X-Request-ID"])
 
 
 @pytest.mark.parametrize("signed_in", [True, False])

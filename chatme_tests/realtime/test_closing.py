@@ -165,8 +165,8 @@ async def test_a_cancelled_application_is_no_fault(caplog: pytest.LogCaptureFixt
     assert caplog.records == []
 
 
-async def test_a_refused_handshake_ends() -> None:
-    """Refusing a socket answers 403, or whatever the application says, and ends."""
+async def test_a_refused_handshake_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Refusing a socket answers 403, or whatever the application says, and ends; it is no fault."""
     stage = Stage()
     async with serving(stage) as server:
         peer, actor = await stage.knock(server, HEAD)
@@ -176,11 +176,13 @@ async def test_a_refused_handshake_ends() -> None:
         peer, actor = await stage.knock(server, HEAD)
         headers = [(b"x-request-id", b"r-1")]
         await actor.say(type="http.response.start", status=401, headers=headers)
+        actor.leave.set()
         await actor.say(type="http.response.body", body=b"no")
         answer = await peer.rest()
         assert answer.startswith(b"HTTP/1.1 401 ")
         assert answer.endswith(b"\r\n\r\nno")
-        actor.leave.set()
+        await server.until(lambda: not server.server.server_state.tasks)
+    assert caplog.records == []
 
 
 async def test_an_accept_may_come_too_late() -> None:

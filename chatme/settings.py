@@ -16,7 +16,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
     health_memory_limit_mb: int = Field(1024, ge=64)
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
     def settings_customise_sources(

@@ -19,6 +19,17 @@ def test_the_readme_names_every_setting() -> None:
     assert _names() | {"NODE_ENV"} == set(re.findall(r"``([A-Z][A-Z_]+[A-Z])``", table))
 
 
+def test_the_readme_s_table_is_one() -> None:
+    """No text of the table stands between its columns: reStructuredText would refuse it whole."""
+    lines = (ROOT / "README.rst").read_text().splitlines()
+    rules = [at for at, line in enumerate(lines) if re.fullmatch(r"=+( =+)+", line)]
+    gaps = [at for at, mark in enumerate(lines[rules[0]]) if mark == " "]
+
+    assert len(rules) == 3
+    for line in lines[rules[0] : rules[-1]]:
+        assert [line[at] for at in gaps if at < len(line) and line[at] != " "] == [], line
+
+
 def test_the_example_names_every_setting() -> None:
     """Each setting stands in .env.example, and each name there is a setting."""
     lines = (ROOT / ".env.example").read_text().splitlines()

@@ -19,4 +19,4 @@ def test_the_first_conversation_works_as_printed(server: Server) -> None:
 
     assert done.stderr == ""
     assert done.stdout.count('"content":"Hello, Bob!"') == 2
-    assert re.search(r"^[0-9a-f]{24} ey[\w.-]+$", done.stdout.splitlines()[-1].rpartition("}")[2])
+    assert re.fullmatch(r"[0-9a-f]{24} ey[\w.-]+", done.stdout.splitlines()[-1])

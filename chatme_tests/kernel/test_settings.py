@@ -177,6 +177,13 @@ def test_a_faulty_variable_is_named(name: str, text: str, monkeypatch: pytest.Mo
     assert fault.startswith(f"{name} ")
 
 
+def test_a_choice_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is none of a few words is told which they are."""
+    (fault,) = faults(monkeypatch, {"LOG_LEVEL": "loud"})
+
+    assert fault == "LOG_LEVEL must be 'debug', 'info', 'warning' or 'error'"
+
+
 def test_all_faults_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """One start tells every fault: of single variables, of the secrets, of production."""
     found = faults(

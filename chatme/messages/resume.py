@@ -101,7 +101,7 @@ class ResumeService:
         conditions = {
             "conversation": conversation_id,
             "seq": {"$gt": sight.cleared_seq},
-            **sight.conditions(),
+            **sight.conditions(by_seq=known is None),
         }
         if known is None:
             found = await self._engine.find(

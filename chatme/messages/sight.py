@@ -47,8 +47,14 @@ class Sight:
             and not (self.direct and self.viewer in message.withheld_from)
         )
 
-    def conditions(self) -> dict[str, Any]:
-        """The same for the database, but for the clearing, which bounds ``seq``."""
+    def conditions(self, *, by_seq: bool = True) -> dict[str, Any]:
+        """The same for the database, but for the clearing, which bounds ``seq``.
+
+        ``by_seq`` says that the messages are asked for in the order of their numbers.
+        """
+        if self.direct and self.blocked and by_seq:
+            # Of two, one is hidden: one's own are an index away, however much the other sent.
+            return {"sender": self.viewer}
         found: dict[str, Any] = {}
         if self.blocked:
             found["sender"] = {"$nin": sorted(self.blocked)}

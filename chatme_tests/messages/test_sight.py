@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,20 +15,33 @@ from chatme_tests.messages.stage import made
 
 TEA = ObjectId()
 ANN, BOB, CYD = PEOPLE = [ObjectId() for _ in range(3)]
-MESSAGES = st.builds(
-    made,
-    st.just(TEA),
-    st.sampled_from(PEOPLE),
-    st.integers(1, 6),
-    withheld_from=st.lists(st.sampled_from(PEOPLE), max_size=2, unique=True),
-)
+CLEARED = st.integers(-1, 6)
 SIGHTS = st.builds(
     Sight,
     viewer=st.sampled_from(PEOPLE),
-    direct=st.booleans(),
-    cleared_seq=st.integers(-1, 6),
+    direct=st.just(False),
+    cleared_seq=CLEARED,
     blocked=st.frozensets(st.sampled_from(PEOPLE), max_size=2),
+) | st.builds(
+    Sight,
+    viewer=st.just(ANN),
+    direct=st.just(True),
+    cleared_seq=CLEARED,
+    blocked=st.sampled_from([frozenset[ObjectId](), frozenset({BOB})]),
 )
+
+
+@st.composite
+def said(draw: st.DrawFn, people: Sequence[ObjectId]) -> list[Message]:
+    """Messages of some people, withheld from some of the others."""
+    numbers = draw(st.lists(st.integers(1, 6), max_size=8, unique=True))
+    messages = []
+    for seq in numbers:
+        sender = draw(st.sampled_from(people))
+        others = st.sampled_from([each for each in people if each != sender])
+        withheld = draw(st.lists(others, max_size=2, unique=True))
+        messages.append(made(TEA, sender, seq, withheld_from=withheld))
+    return messages
 
 
 def test_a_plain_sight_shows_all() -> None:
@@ -67,18 +82,30 @@ def test_what_was_withheld_is_hidden_for_good_between_two() -> None:
 @settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(messages=st.lists(MESSAGES, max_size=8, unique_by=lambda message: message.seq), sight=SIGHTS)
+@given(data=st.data(), sight=SIGHTS)
 async def test_the_database_is_asked_the_same(
-    world: World, messages: list[Message], sight: Sight
+    world: World, data: st.DataObject, sight: Sight
 ) -> None:
     """The conditions, with the clearing, find exactly the messages that are shown."""
+    messages = data.draw(said((ANN, BOB) if sight.direct else PEOPLE))
     collection = world.engine.get_collection(Message)
     await collection.delete_many({})
     for message in messages:
         await collection.insert_one(message.model_dump_doc())
-    found = await world.engine.find(
-        Message, {"conversation": TEA, "seq": {"$gt": sight.cleared_seq}, **sight.conditions()}
+    shown = [message.id for message in messages if sight.shows(message)]
+    for by_seq in (True, False):
+        conditions = sight.conditions(by_seq=by_seq)
+        found = await world.engine.find(
+            Message, {"conversation": TEA, "seq": {"$gt": sight.cleared_seq}, **conditions}
+        )
+        assert sorted(shown) == sorted(message.id for message in found)
+
+
+async def test_a_flood_of_the_blocked_is_not_waded_through(world: World) -> None:
+    """Between two, what is left to be seen during a block is found by its own index."""
+    sight = Sight(ANN, direct=True, cleared_seq=0, blocked=frozenset({BOB}))
+    plan = await world.engine.get_collection(Message).explain(
+        {"conversation": TEA, "seq": {"$gt": 0}, **sight.conditions()}, sort=[("seq", -1)]
     )
 
-    shown = [message.id for message in messages if sight.shows(message)]
-    assert sorted(shown) == sorted(message.id for message in found)
+    assert (plan["index"], plan["sorted"]) == ("sender", True)

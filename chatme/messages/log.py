@@ -23,6 +23,7 @@ from chatme.storage import atomic
 ATTEMPTS = 50
 _KEPT_TAILS = 10_000
 _PAUSE = 0.002
+_LONGEST_PAUSE = 0.15
 
 Tail = tuple[int, int]
 Decision = Callable[[Message], Mapping[str, Any] | None]
@@ -123,4 +124,7 @@ class MessageLog:
 
 
 async def _pause(attempt: int) -> None:
-    await asyncio.sleep(random.uniform(0, _PAUSE * attempt))  # noqa: S311 -- no secret, a pause
+    # It grows faster than the crowd can be: however slow the machine, some soon find themselves
+    # alone, and nobody is beaten every time.
+    longest = min(_PAUSE * attempt**2, _LONGEST_PAUSE)
+    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 -- no secret, a pause

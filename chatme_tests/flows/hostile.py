@@ -26,6 +26,9 @@ from chatme_tests.server import Server
 ROUTES: tuple[Endpoint, ...] = tuple(
     row for name, table in vars(app).items() if name.endswith("_ROUTES") for row in table
 )
+# What it does well ends the account that asked: a walk that is to go on leaves it out, and
+# `test_account_end` walks it.
+ENDING = ("DELETE", "/users/me")
 COMMANDS: tuple[Command, ...] = tuple(
     row for name, table in vars(wiring).items() if name.endswith("COMMANDS") for row in table
 )

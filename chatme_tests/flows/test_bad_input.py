@@ -16,6 +16,7 @@ from chatme_tests.client import Json, User
 from chatme_tests.flows.hostile import (
     ABSENT,
     BAD_IDS,
+    ENDING,
     ROUTES,
     RUBBISH,
     World,
@@ -32,6 +33,7 @@ from chatme_tests.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WITH_BODY = [each for each in ROUTES if "body" in each.parameters]
+SURVIVED = [each for each in WITH_BODY if (each.method, each.path) != ENDING]
 WITH_QUERY = [each for each in ROUTES if "query" in each.parameters]
 WITH_PATH = [each for each in ROUTES if path_names(each)]
 CLOSED = [each for each in ROUTES if not each.public]
@@ -163,7 +165,7 @@ async def test_too_much_is_refused(here: World, endpoint: Endpoint) -> None:
     check_envelope(chunked, 413)
 
 
-@pytest.mark.parametrize("endpoint", WITH_BODY, ids=label)
+@pytest.mark.parametrize("endpoint", SURVIVED, ids=label)
 async def test_what_is_unknown_is_ignored(server: Server, endpoint: Endpoint) -> None:
     """Unknown fields are ignored, whatever they hold; of a field given twice one counts."""
     more = {"__proto__": {"a": 1}, "$where": "1", "_id": ABSENT, "role": "admin", "": [[]]}

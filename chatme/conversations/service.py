@@ -93,9 +93,9 @@ class ConversationService:
         return [each["_id"] for each in found]
 
     async def ever_in(self, user_id: ObjectId) -> list[ObjectId]:
-        """The ids of all conversations that the user is or ever was in."""
+        """The ids of all conversations that the user is or ever was in, the oldest first."""
         rows = await atomic.project(self._engine, Watermark, {"user": user_id}, ["conversation"])
-        return [row["conversation"] for row in rows]
+        return sorted(row["conversation"] for row in rows)
 
     async def rosters(self, conversation_ids: Sequence[ObjectId]) -> dict[ObjectId, Roster]:
         """Several rosters; those not remembered are read in one query."""

@@ -8,6 +8,7 @@ the last announcement, so that no message in between reaches who is gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from bson import ObjectId
@@ -67,8 +68,11 @@ class GroupService:
     async def make(self, caller: ObjectId, wanted: GroupWanted) -> ConversationView:
         """A new group with the caller as its admin; see `ConversationService.group`."""
         view, others = await self._conversations.group(caller, wanted)
-        await self._notify("group_added", view.id, view.name, caller, others)
-        return view
+        stay = await self._without_gone(view.id, others)
+        await self._notify("group_added", view.id, view.name, caller, stay)
+        if stay == others:
+            return view
+        return await self._view(caller, await self._visible(caller, view.id))
 
     async def add(
         self, caller: ObjectId, conversation_id: ObjectId, wanted: Sequence[ObjectId]
@@ -106,7 +110,10 @@ class GroupService:
 
             after = await self._change(caller, conversation_id, with_them)
             await self._announce_added(after, fresh)
-        await self._notify("group_added", after.id, after.name, caller, fresh)
+        stay = await self._without_gone(after.id, fresh)
+        await self._notify("group_added", after.id, after.name, caller, stay)
+        if stay != fresh:
+            after = await self._visible(caller, conversation_id)
         return await self._view(caller, after)
 
     async def remove(self, caller: ObjectId, conversation_id: ObjectId, user_id: ObjectId) -> None:
@@ -142,6 +149,21 @@ class GroupService:
                 await self.remove(user_id, conversation_id, user_id)
             except (NotFound, Forbidden):
                 continue  # gone meanwhile, or a direct conversation, which stays
+
+    async def _without_gone(
+        self, conversation_id: ObjectId, users: Sequence[ObjectId]
+    ) -> list[ObjectId]:
+        """Takes out again who was erased or shut out while they were being added; who stays.
+
+        An erasure first marks the user and then leaves their groups: it either sees the new
+        membership, or is seen by this look after the write.
+        """
+        here = await self._users.existing(users)
+        for each in users:
+            if each not in here:
+                with suppress(NotFound):
+                    await self.remove(each, conversation_id, each)
+        return [each for each in users if each in here]
 
     async def rename(
         self, caller: ObjectId, conversation_id: ObjectId, name: str | None

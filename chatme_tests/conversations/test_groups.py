@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from chatme.clock import new_id
-from chatme.conversations.groups import ATTEMPTS
+from chatme.conversations.groups import ATTEMPTS, GroupService
 from chatme.conversations.models import Conversation, Member
+from chatme.conversations.service import ConversationService
 from chatme.conversations.wire import MAX_MEMBERS, ConversationView, GroupWanted
 from chatme.errors import ChatMeError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from chatme.ports import Tellers
 from chatme.storage import atomic
 from chatme_tests.conversations.engines import CountingEngine, GatedEngine
 from chatme_tests.conversations.world import World
@@ -350,3 +352,44 @@ async def test_a_user_who_is_no_more_leaves_every_group(world: World) -> None:
     assert await world.core.ids_of(ann) == [talk]
     assert (await world.core.members(tea)).is_admin(bob)
     assert (await world.core.members(work)).user_ids == {bob, cat}
+
+
+class _LateCore(ConversationService):
+    """Lets somebody be erased after they were found to be there, before they are in the group."""
+
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def add_marks(
+        self, conversation_id: ObjectId, users: Collection[ObjectId], last: int
+    ) -> None:
+        """The marks, made late."""
+        await self.meanwhile()
+        await super().add_marks(conversation_id, users, last)
+
+
+@pytest.mark.parametrize("how", ["add", "make"])
+async def test_an_erasure_races_an_addition(how: str, world: World) -> None:
+    """Who is erased at the very moment at which they are added is in no group in the end."""
+    ann, bob, cyd = await world.people("ann", "bob", "cyd")
+    tea = await world.group(ann, bob)
+    core = _LateCore(world.engine, world.clock, world.users, world.views, world.ears)
+    tellers = Tellers(world.ears, world.notes, world.sockets)
+    groups = GroupService(
+        world.engine, world.clock, world.users, core, world.views, world.facts, tellers
+    )
+
+    async def meanwhile() -> None:
+        await world.users.erase(cyd)
+        await groups.leave_all(cyd)
+
+    core.meanwhile = meanwhile
+    world.forget()
+    if how == "add":
+        view = await groups.add(ann, tea, [cyd])
+    else:
+        view = await groups.make(ann, GroupWanted(name="Work", member_ids=[bob, cyd]))
+
+    assert {member.user.id for member in view.members} == {ann, bob}
+    assert (await core.members(view.id)).user_ids == {ann, bob}
+    assert await core.ids_of(cyd) == []
+    assert all(cyd not in details["users"] for _, details in world.notes.told)

@@ -18,6 +18,7 @@ from chatme.clock import Clock
 from chatme.principal import Principal
 from chatme.shapes import Shape
 from chatme.storage import atomic
+from chatme.storage.engine import DatabaseError
 from chatme.users.service import UserService
 
 log = structlog.stdlib.get_logger("chatme.accounts")
@@ -61,8 +62,16 @@ class AccountService:
         await self._erase(user.id)
 
     async def finish_erasures(self) -> None:
-        """Goes on with the erasures that were cut, one by one; a fault of one is logged."""
-        for erasure in await self._engine.find(Erasure):
+        """Goes on with the erasures that were cut.
+
+        One that fails is logged, holds up no other, and is left to the next start.
+        """
+        try:
+            cut = await self._engine.find(Erasure)
+        except DatabaseError:
+            log.exception("erasures that were cut could not be looked up")
+            return
+        for erasure in cut:
             try:
                 await self._erase(erasure.id)
             except Exception:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from bson import ObjectId
 from odmantic import AIOEngine
+from structlog.testing import capture_logs
 
 from chatme.accounts.models import Erasure
 from chatme.accounts.service import AccountService
@@ -158,6 +159,18 @@ async def test_a_nobodys_erasure_is_over_at_once(stage: Stage) -> None:
     await stage.accounts.finish_erasures()
 
     assert await stage.engine.count(Erasure) == 0
+
+
+async def test_a_database_that_is_away_fails_no_start(tmp_path: Path, hasher: Hasher) -> None:
+    """Where cut erasures cannot be looked up, that is logged, and the next start looks again."""
+    async with opened_engine(tmp_path / "data", [Erasure]) as engine:
+        stage = Stage(engine, hasher)
+    with capture_logs() as logged:
+        await stage.accounts.finish_erasures()
+
+    assert [(each["log_level"], each["event"]) for each in logged] == [
+        ("error", "erasures that were cut could not be looked up")
+    ]
 
 
 async def test_the_export_is_one_document_in_pieces(stage: Stage) -> None:

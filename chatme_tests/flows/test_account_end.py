@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from chatme.clock import new_id
 from chatme_tests.client import PASSWORD, open_socket, sign_up, signed_up
 from chatme_tests.flows.life_talk import direct, group, history, say, sound_server, verdict, view
 from chatme_tests.server import Server
@@ -112,6 +115,33 @@ async def test_what_is_no_password_is_told(server: Server) -> None:
         assert verdict(answer) == (422, "validation_failed")
         assert [each["field"] for each in answer.json()["errors"]] == ["password"]
     assert me.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ('{"__proto__": {}, "$where": "1", "role": "admin", "": [[]]}', (204, "")),
+        ('{"password": "x", "password": "Correct-Horse-7"}', (204, "")),
+        ("[]", (422, "validation_failed")),
+        ("null", (422, "validation_failed")),
+        ("", (400, "bad_request")),
+        ("{", (400, "bad_request")),
+        ('"\\ud800"', (400, "bad_request")),
+        ("[" * 100_000, (400, "bad_request")),
+    ],
+)
+async def test_whatever_is_sent_is_answered(
+    server: Server, body: str, outcome: tuple[int, str]
+) -> None:
+    """Unknown fields are ignored and rubbish is refused: the account ends, or is as it was."""
+    async with signed_up(server.url, f"Ada {new_id()}") as (ada,):
+        answer = await ada.http.request(
+            "DELETE", "/users/me", content=body, headers={"Content-Type": "application/json"}
+        )
+        me = await ada.http.get("/auth/me")
+
+    assert verdict(answer) == outcome
+    assert me.status_code == (401 if outcome[0] == 204 else 200)
 
 
 async def test_a_fresh_login_needs_no_password(server: Server) -> None:

@@ -17,6 +17,7 @@ from chatme.conversations.routes import ROUTES as CONVERSATION_ROUTES
 from chatme.errors import BadRequest, ChatMeError, MethodNotAllowed, NotFound
 from chatme.health.routes import ROUTES as HEALTH_ROUTES
 from chatme.http.endpoint import bind
+from chatme.http.limiting import RateLimitFields, RateLimits
 from chatme.http.middleware import (
     CrossOrigin,
     RequestId,
@@ -34,6 +35,9 @@ from chatme.users.routes import ROUTES as USER_ROUTES
 from chatme.wiring import Services
 
 API = "/api/v1"
+# What is not counted, and all below it: what looks after the server, and what a page of pictures
+# loads at once.
+UNLIMITED = (f"{API}/health", "/metrics", "/uploads")
 
 
 def create_app(settings: Settings, services: Services) -> Starlette:
@@ -50,7 +54,15 @@ def create_app(settings: Settings, services: Services) -> Starlette:
             Middleware(TrustedProxies, trusted=settings.trusted_proxies),
             Middleware(SecurityHeaders, production=settings.production),
             Middleware(CrossOrigin, origins=settings.frontend_url),
+            Middleware(RateLimitFields),
             Middleware(Unexpected),
+            Middleware(
+                RateLimits,
+                limiter=services.limiter,
+                authenticator=services.authenticator,
+                rates=[r for r in (settings.rate_limit_short, settings.rate_limit_long) if r],
+                unlimited=UNLIMITED,
+            ),
         ],
         exception_handlers={HTTPException: _framework_error},
     )

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from bson import ObjectId
 
 from chatme.principal import Principal
+from chatme.rates import Quota, Rate
 from chatme.shapes import Shape
 
 MessageKind = Literal["text", "image", "audio", "file"]
@@ -55,6 +56,14 @@ class Authenticator(Protocol):
 
     async def recheck(self, principal: Principal) -> None:
         """Raises `errors.NotAuthenticated` where the caller's session has ended since."""
+        ...
+
+
+class Limiter(Protocol):
+    """Counts how often somebody does something."""
+
+    async def count(self, rate: Rate | None, *names: str) -> Quota | None:
+        """Counts once more under these names, and tells what is left; nothing without a rate."""
         ...
 
 

@@ -27,6 +27,18 @@ class Rate:
         return self.amount / self.seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a rate for somebody, counted a moment ago."""
+
+    rate: Rate
+    remaining: int
+    reset: float
+    """Seconds until there is more of it."""
+    spent: bool = False
+    """Whether there was none left: what was counted is refused."""
+
+
 def parse_rate(text: str) -> Rate | None:
     """A rate from a setting; an empty text is no limit. Raises `ValueError` for anything else."""
     text = text.strip()

@@ -121,6 +121,18 @@ def _relay(value: object) -> object:
     return parse_relay(value) if isinstance(value, str) else value
 
 
+def _redis(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value)
+        if parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0:
+            return value
+    except ValueError:
+        pass  # its words would show a part of the password
+    raise ValueError("must be an address such as redis://localhost:6379/0")
+
+
 def _mailbox(value: object) -> object:
     return parse_mailbox(value) if isinstance(value, str) else value
 
@@ -141,6 +153,7 @@ class Settings(BaseSettings):
     port: int = Field(3000, ge=0, le=65535)
     data_dir: Path = Path("data")
     mongodb_uri: SecretStr | None = None
+    redis_url: Annotated[SecretStr | None, BeforeValidator(_redis)] = None
     jwt_secret: SecretStr = SecretStr("")
     jwt_refresh_secret: SecretStr = SecretStr("")
     jwt_expires_in: Annotated[Duration, Field(le=MAX_TOKEN_LIFE)] = timedelta(minutes=15)
@@ -150,6 +163,8 @@ class Settings(BaseSettings):
     public_url: Address | None = None
     cookie_domain: str | None = None
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = ()
+    rate_limit_short: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = Rate(10, 1)
+    rate_limit_long: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = Rate(100, 60)
     rate_limit_auth: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = Rate(10, 60)
     ws_rate: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = Rate(20, 1)
     ws_max_per_user: int = Field(10, ge=1, le=1000)

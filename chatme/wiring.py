@@ -55,8 +55,8 @@ from chatme.messages.service import MessageService
 from chatme.messages.views import MessageViews
 from chatme.notifications.models import Notification
 from chatme.notifications.service import NotificationService
-from chatme.ports import Authenticator, Tellers
-from chatme.ratelimit import RateLimiter
+from chatme.ports import Authenticator, Limiter, Tellers
+from chatme.ratelimit import RateLimiter, SharedWindows
 from chatme.realtime.backplane.memory import MemoryBackplane
 from chatme.realtime.commands import COMMANDS as SOCKET_COMMANDS
 from chatme.realtime.commands import SocketDoor
@@ -90,6 +90,7 @@ class Services:
     """What the app serves."""
 
     authenticator: Authenticator
+    limiter: Limiter
     auth: AuthDoor
     accounts: AccountDoor
     users: UserService
@@ -110,6 +111,7 @@ class _Base:
     engine: AIOEngine
     hub: Hub
     publisher: Publisher
+    shared: SharedWindows | None
 
 
 @asynccontextmanager
@@ -124,8 +126,17 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         hub = Hub()
         backplane = MemoryBackplane()
         backplane.subscribe(hub.receive)
-        base = _Base(settings, clock or SystemClock(), stack, engine, hub, Publisher(backplane))
+        publisher, shared = Publisher(backplane), _shared(settings, stack)
+        base = _Base(settings, clock or SystemClock(), stack, engine, hub, publisher, shared)
         yield _build(base)
+
+
+def _shared(settings: Settings, stack: AsyncExitStack) -> SharedWindows | None:
+    if settings.redis_url is None:
+        return None
+    shared = SharedWindows(settings.redis_url.get_secret_value())
+    stack.push_async_callback(shared.aclose)
+    return shared
 
 
 def _build(base: _Base) -> Services:
@@ -157,6 +168,7 @@ def _build(base: _Base) -> Services:
     )
     return Services(
         authenticator=auth.auth,
+        limiter=_limiter(base),
         auth=auth,
         accounts=_accounts(base, users, auth, conversations, notifications),
         users=users,
@@ -218,9 +230,14 @@ def _auth(base: _Base, users: UserService) -> AuthDoor:
         settings.public_url,
         settings.cookie_domain,
         settings.production,
-        RateLimiter(),
+        _limiter(base),
         settings.rate_limit_auth,
     )
+
+
+def _limiter(base: _Base) -> Limiter:
+    """A limiter with a memory of its own: a flood of requests cannot push tries to sign in out."""
+    return RateLimiter(base.shared)
 
 
 def _accounts(

@@ -77,6 +77,7 @@ class RecordingCloser:
 def settings_of(folder: Path, **more: Any) -> Settings:
     """Settings over a folder, untouched by this machine's ``.env`` and database."""
     given = {"app_env": "test", "mongodb_uri": None, "password_cost": 4, "port": 0}
+    given |= {"redis_url": None, "rate_limit_short": None, "rate_limit_long": None}
     return load_settings(_env_file=None, data_dir=folder, **{**given, **more})
 
 

@@ -60,6 +60,8 @@ class Server:
             "DATA_DIR": str(self.data),
             "PORT": self._port,
             "PASSWORD_COST": "4",
+            "RATE_LIMIT_SHORT": "",
+            "RATE_LIMIT_LONG": "",
             "RATE_LIMIT_AUTH": "",
             **self._settings,
         }

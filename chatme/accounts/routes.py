@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from chatme.accounts.service import AccountService
 from chatme.auth.wire import Proof
 from chatme.http.endpoint import Call, Endpoint
-from chatme.ratelimit import RateLimiter, network_of
+from chatme.ports import Limiter
 from chatme.rates import Rate
 
 
@@ -18,14 +18,14 @@ class AccountDoor:
     """What these routes need: the rules, and how often one may knock."""
 
     accounts: AccountService
-    limiter: RateLimiter
+    limiter: Limiter
     rate: Rate | None
 
     async def slow_down(self, call: Call, what: str) -> None:
         """Counts one more try of the caller's address and account; raises `RateLimited`."""
-        account, network = str(call.caller.user_id), network_of(call.peer.address)
-        await self.limiter.spend(self.rate, what, "address", network)
-        await self.limiter.spend(self.rate, what, "account", account)
+        account = str(call.caller.user_id)
+        call.heed(await self.limiter.count(self.rate, what, "address", call.peer.network))
+        call.heed(await self.limiter.count(self.rate, what, "account", account))
 
 
 async def erase(door: AccountDoor, call: Call, body: Proof) -> None:

@@ -37,9 +37,10 @@ from chatme.auth.wire import (
     session_view,
 )
 from chatme.errors import Code, Forbidden, NotAuthenticated
-from chatme.http.endpoint import Call, Endpoint, Handler, bearer_token
+from chatme.http.caller import caller_of
+from chatme.http.endpoint import Call, Endpoint, Handler
 from chatme.http.replies import Cookie, Reply
-from chatme.ratelimit import RateLimiter, network_of
+from chatme.ports import Limiter
 from chatme.rates import Rate
 from chatme.shapes import Shape
 from chatme.users.service import UserService
@@ -65,7 +66,7 @@ class AuthDoor:
     public_url: str | None
     cookie_domain: str | None
     secure: bool
-    limiter: RateLimiter
+    limiter: Limiter
     rate: Rate | None
 
     async def slow_down(self, call: Call, what: str, account: str = "") -> None:
@@ -73,9 +74,10 @@ class AuthDoor:
 
         Raises `RateLimited`. Guessers slow themselves down; open sessions of the account go on.
         """
-        await self.limiter.spend(self.rate, what, "address", network_of(call.peer.address))
+        call.heed(await self.limiter.count(self.rate, what, "address", call.peer.network))
         if account:
-            await self.limiter.spend(self.rate, what, "account", account.strip().lower())
+            account = account.strip().lower()
+            call.heed(await self.limiter.count(self.rate, what, "account", account))
 
     def cookie(self, value: str, max_age: int) -> Cookie:
         """The refresh token's cookie; an empty value clears it."""
@@ -154,7 +156,7 @@ async def logout(door: AuthDoor, call: Call) -> Reply:
     cookie = call.request.cookies.get(COOKIE)
     principal = None
     try:
-        principal = await door.auth.authenticate(bearer_token(call.request))
+        principal = await caller_of(call.request.scope, door.auth)
     except NotAuthenticated:
         if not cookie:
             raise

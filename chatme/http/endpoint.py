@@ -20,9 +20,12 @@ from starlette.routing import Route
 
 from chatme.errors import ChatMeError, MethodNotAllowed, NotAuthenticated, NotFound
 from chatme.http.body import read_json, read_query
+from chatme.http.caller import caller_of, peer_of
+from chatme.http.limiting import note
 from chatme.http.replies import Reply, error_response
 from chatme.ports import Authenticator
 from chatme.principal import Peer, Principal
+from chatme.rates import Quota
 from chatme.shapes import Shape, parse_id
 
 Handler = Callable[..., Awaitable[Shape | Reply | Response | None]]
@@ -45,9 +48,12 @@ class Call:
     @property
     def peer(self) -> Peer:
         """Where the request comes from."""
-        client = self.request.client
-        agent = self.request.headers.get("user-agent", "")
-        return Peer(address=client.host if client else "", user_agent=agent[:256])
+        return peer_of(self.request.scope)
+
+    def heed(self, quota: Quota | None) -> None:
+        """Tells the caller of a quota, in the answer's fields; raises `RateLimited` where it is
+        spent."""
+        note(self.request.scope, quota)
 
     def path_id(self, name: str) -> ObjectId:
         """An id of the path; a malformed one names nothing, so it raises `NotFound`."""
@@ -87,7 +93,7 @@ async def respond(
     """Runs one endpoint: who calls, what they ask, the handler, the answer."""
     principal = None
     if not endpoint.public:
-        principal = await authenticator.authenticate(bearer_token(request))
+        principal = await caller_of(request.scope, authenticator)
     arguments: dict[str, Any] = {}
     if "query" in endpoint.parameters:
         arguments["query"] = read_query(request, endpoint.parameters["query"])
@@ -98,15 +104,6 @@ async def respond(
         return answer
     reply = answer if isinstance(answer, Reply) else Reply(answer)
     return reply.response(endpoint.status)
-
-
-def bearer_token(request: Request) -> str:
-    """The access token of the ``Authorization`` header (RFC 6750, 2.1)."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise NotAuthenticated
-    return token
 
 
 def bind(

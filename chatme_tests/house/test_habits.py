@@ -24,7 +24,9 @@ BROAD_EXCEPT: Mapping[str, str] = {
 UNBOUNDED_QUEUES: Mapping[str, str] = {}
 
 # Tests that may be left out, and why.
-SKIPPING: Mapping[str, str] = {}
+SKIPPING: Mapping[str, str] = {
+    "chatme_tests/redis.py": "what needs a Redis where there is none; in CI that is a failure",
+}
 
 RULES: tuple[tuple[Rule, Mapping[str, str]], ...] = (
     (habits.no_state_at_module_level, {}),

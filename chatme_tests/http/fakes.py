@@ -23,10 +23,14 @@ SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class Doorkeeper:
-    """An Authenticator that knows one token."""
+    """An Authenticator that knows one token, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
 
     async def authenticate(self, token: str) -> Principal:
         """The one caller."""
+        self.asked += 1
         if token != TOKEN:
             raise NotAuthenticated
         return CALLER

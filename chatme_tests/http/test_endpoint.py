@@ -16,6 +16,7 @@ from starlette.routing import Mount
 from chatme.errors import ChatMeError, Code, Conflict, NotAuthenticated, RateLimited
 from chatme.http.endpoint import Call, Endpoint, bind
 from chatme.http.replies import Cookie, Reply
+from chatme.rates import Quota, Rate
 from chatme_tests.http.fakes import CALLER, SIGNED_IN, Doorkeeper, Stream, ask, bound, request
 from chatme_tests.http.post_office import (
     HEX,
@@ -248,6 +249,20 @@ def test_nobody_is_no_caller() -> None:
     """Asking for the caller where nobody signed in is a NotAuthenticated."""
     with pytest.raises(NotAuthenticated):
         _ = Call(request(), None).caller
+
+
+async def test_a_spent_quota_ends_the_call() -> None:
+    """A handler that heeds a quota goes on while there is some left, and else is refused."""
+    rate = Rate(1, 60)
+
+    async def handler(_service: object, call: Call) -> None:
+        call.heed(None)
+        call.heed(Quota(rate, 0, 60.0))
+        call.heed(Quota(rate, 0, 7.2, spent=True))
+
+    answer = await ask(bound(Endpoint("GET", "/", handler, public=True)), "GET", "/")
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "8")
 
 
 def test_the_signature_is_the_documentation() -> None:

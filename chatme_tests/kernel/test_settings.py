@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from chatme.rates import Rate
 from chatme.relay import Mailbox, Relay
@@ -57,6 +58,8 @@ def test_nothing_has_to_be_set() -> None:
     assert settings.frontend_url == ("http://localhost:5173",)
     assert settings.trusted_proxies == ()
     assert settings.mongodb_uri is None
+    assert settings.redis_url is None
+    assert (settings.rate_limit_short, settings.rate_limit_long) == (Rate(10, 1), Rate(100, 60))
     assert settings.jwt_expires_in == timedelta(minutes=15)
 
 
@@ -77,6 +80,11 @@ def test_nothing_has_to_be_set() -> None:
         ("WS_MAX_PER_USER", "1", 1),
         ("WS_RATE", "100/minute", Rate(100, 60)),
         ("WS_RATE", "", None),
+        ("RATE_LIMIT_SHORT", "3/second", Rate(3, 1)),
+        ("RATE_LIMIT_SHORT", "", None),
+        ("RATE_LIMIT_LONG", "", None),
+        ("REDIS_URL", "redis://cache:6379/1", SecretStr("redis://cache:6379/1")),
+        ("REDIS_URL", "", None),
         ("LOG_LEVEL", "debug", "debug"),
         ("JWT_EXPIRES_IN", "900", timedelta(minutes=15)),
         ("JWT_EXPIRES_IN", "500ms", timedelta(milliseconds=500)),
@@ -155,6 +163,12 @@ def test_node_env_is_another_name(
         ("HEALTH_MEMORY_LIMIT_MB", "63"),
         ("LOG_LEVEL", "loud"),
         ("WS_MAX_PER_USER", "0"),
+        ("RATE_LIMIT_SHORT", "10"),
+        ("RATE_LIMIT_LONG", "0/minute"),
+        *(
+            ("REDIS_URL", text)
+            for text in ("cache:6379", "http://cache", "redis://", "redis://x:y")
+        ),
         *(("WS_RATE", text) for text in ("20", "0/second", "20/week", "-1/second", "off")),
         *(("JWT_EXPIRES_IN", text) for text in ("0", "0s", "-5m", "5 m", "1.5h", "5w", "m")),
         *(("JWT_EXPIRES_IN", text) for text in ("\u0661m", "9" * 10, "15M", "Infinity")),
@@ -175,6 +189,12 @@ def test_a_faulty_variable_is_named(name: str, text: str, monkeypatch: pytest.Mo
     (fault,) = faults(monkeypatch, {name: text})
 
     assert fault.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("text", ["redis://:hunter2#@cache", "hunter2", "redis://[hunter2"])
+def test_a_password_is_not_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault of an address that holds a password does not repeat it."""
+    assert "hunter2" not in str(faults(monkeypatch, {"REDIS_URL": text}))
 
 
 def test_a_choice_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

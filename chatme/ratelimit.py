@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,7 +22,6 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from chatme.rates import Quota, Rate
 
@@ -141,9 +141,9 @@ class SharedWindows:
             return None
         try:
             return await self._count(rate, *names)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 -- Redis is a hint, whatever befalls it
             if self._waiting is None:
-                log.warning("Redis is away, each process counts for itself", reason=str(error))
+                log.warning("Redis is away, each process counts for itself", reason=repr(error))
                 self._waiting = asyncio.create_task(self._wait())
             return None
 
@@ -163,13 +163,11 @@ class SharedWindows:
         ping, too."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
-            try:
+            with suppress(Exception):
                 await self._count(_PROBE, "probe")
-            except (RedisError, OSError):
-                continue
-            log.info("Redis is back")
-            self._waiting = None
-            return
+                log.info("Redis is back")
+                self._waiting = None
+                return
 
 
 class RateLimiter:

@@ -24,6 +24,7 @@ from chatme.http.replies import error_response
 
 log = structlog.stdlib.get_logger("chatme.http")
 
+MAX_HOPS = 20
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
 
@@ -87,7 +88,7 @@ class TrustedProxies:
     """The client's address and scheme, from forwarding headers only where a named proxy set them.
 
     The address is the rightmost of ``X-Forwarded-For`` that is not a trusted proxy itself: what
-    stands further left was written by strangers.
+    stands further left was written by strangers. No more than `MAX_HOPS` are looked at.
     """
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
@@ -111,9 +112,9 @@ class TrustedProxies:
     def _forwarded(self, scope: Scope, client: tuple[str, int]) -> dict[str, Any]:
         headers = Headers(scope=scope)
         found: dict[str, Any] = {}
-        hops = [hop.strip() for hop in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+        hops = ",".join(headers.getlist("x-forwarded-for")).rsplit(",", MAX_HOPS)
         address = client[0]
-        for hop in reversed([hop for hop in hops if hop]):
+        for hop in reversed([hop.strip() for hop in hops[-MAX_HOPS:] if hop.strip()]):
             try:
                 address = str(_plain_address(hop))
             except ValueError:

@@ -17,6 +17,7 @@ BROAD_EXCEPT: Mapping[str, str] = {
     "chatme/realtime/connection.py": "the edge of one frame: a failed command closes no socket",
     "chatme/auth/oauth.py": "the edge of a sign-in elsewhere: whatever an answer sets off",
     "chatme/accounts/service.py": "the edge of a background task: the next erasure goes on",
+    "chatme/ratelimit.py": "the edge of Redis: whatever its client raises, memory counts",
     "chatme/cli.py": "the edge of the process: a failed start is told in one line",
 }
 

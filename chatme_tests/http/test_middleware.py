@@ -17,6 +17,7 @@ from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
 from chatme.http.middleware import (
+    MAX_HOPS,
     CrossOrigin,
     RequestId,
     SecurityHeaders,
@@ -149,6 +150,9 @@ async def test_being_stopped_is_no_fault() -> None:
         ("10.0.0.1", ["1.1.1.1", "198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", ["1.1.1.1, 198.51.100.1, 10.9.9.9 , 10.0.0.2"], "198.51.100.1"),
         ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        # So many proxies there are not.
+        ("10.0.0.1", ["198.51.100.1" + ", 10.0.0.2" * (MAX_HOPS - 1)], "198.51.100.1"),
+        ("10.0.0.1", ["198.51.100.1" + ", 10.0.0.2" * MAX_HOPS], "10.0.0.2"),
         # The same address in another dress.
         ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", ["::ffff:198.51.100.1"], "198.51.100.1"),

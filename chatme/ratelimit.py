@@ -27,7 +27,7 @@ from chatme.rates import Quota, Rate
 
 MAX_WINDOWS = 50_000
 MAX_HITS = 1_000_000
-REDIS_SECONDS = 0.5
+REDIS_SECONDS = 1.0
 REDIS_CONNECTIONS = 20
 RETRY_SECONDS = 1.0
 _PROBE = Rate(1, 1)
@@ -117,13 +117,14 @@ class SharedWindows:
     until a look at it in the background succeeds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float = REDIS_SECONDS) -> None:
+        self._seconds = seconds
         self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
             url,
             max_connections=REDIS_CONNECTIONS,
-            timeout=REDIS_SECONDS,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
+            timeout=seconds,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
             retry=Retry(NoBackoff(), 0),
         )
         storage = RedisStorage(
@@ -155,7 +156,7 @@ class SharedWindows:
         await self._pool.disconnect()
 
     async def _count(self, rate: Rate, *names: str) -> Quota:
-        async with asyncio.timeout(REDIS_SECONDS):
+        async with asyncio.timeout(self._seconds):
             return await _count(self._windows, time.time, rate, *names)
 
     async def _wait(self) -> None:

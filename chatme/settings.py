@@ -182,6 +182,7 @@ class Settings(BaseSettings):
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
     health_memory_limit_mb: int = Field(1024, ge=64)
+    health_disk_free_mb: int = Field(256, ge=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

@@ -39,6 +39,7 @@ from chatme.conversations.routes import ConversationDoor
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
+from chatme.health import checks
 from chatme.health.service import HealthService
 from chatme.http.replies import error_response
 from chatme.mail import open_mailer
@@ -67,6 +68,7 @@ from chatme.realtime.presence import PresenceTracker
 from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, prepare
+from chatme.storage.redis import RedisPing
 from chatme.users.blocks import BlockService
 from chatme.users.models import DELETED_USER, Block, User
 from chatme.users.service import UserService
@@ -175,7 +177,7 @@ def _build(base: _Base) -> Services:
         conversations=conversations,
         messages=messages,
         notifications=notifications,
-        health=HealthService(engine, settings.health_memory_limit_mb),
+        health=_health(base),
         chat=ChatEndpoint(
             auth.auth,
             dispatcher,
@@ -187,6 +189,22 @@ def _build(base: _Base) -> Services:
             error_response,
         ),
     )
+
+
+def _health(base: _Base) -> HealthService:
+    settings = base.settings
+    parts = {
+        "mongodb": checks.database(base.engine),
+        "memory_heap": checks.memory(settings.health_memory_limit_mb),
+        "disk": checks.disk(settings.data_dir, settings.health_disk_free_mb),
+    }
+    if settings.redis_url is not None:
+        ping = RedisPing(settings.redis_url.get_secret_value())
+        base.stack.push_async_callback(ping.aclose)
+        parts["redis"] = checks.redis(ping)
+    service = HealthService(parts)
+    base.stack.push_async_callback(service.aclose)
+    return service
 
 
 def _auth(base: _Base, users: UserService) -> AuthDoor:

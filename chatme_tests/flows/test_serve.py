@@ -49,7 +49,7 @@ async def test_a_running_server_is_healthy(server: Server) -> None:
 
     assert (health.status_code, live.status_code) == (200, 200)
     assert health.json()["status"] == "ok"
-    assert {"mongodb", "memory_heap"} == set(health.json()["info"])
+    assert {"mongodb", "memory_heap", "disk"} == set(health.json()["info"])
     assert live.json() == {"status": "ok"}
     assert health.headers["cache-control"] == "no-store"
 

@@ -1,64 +1,170 @@
-"""Health: what is up, and what is said of what is not."""
+"""Health: one report of all parts, within a bound, shared by all who ask."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
-from chatme.health.service import HealthService, resident_bytes
-from chatme_tests.fakes import opened_engine
+import pytest
+from structlog.testing import capture_logs
 
-PLENTY = 1024 * 1024
+from chatme.health.checks import Check, Down
+from chatme.health.service import FRESH_SECONDS, HealthService
+
+SHORT = 0.01
 
 
-async def test_all_is_up(tmp_path: Path) -> None:
-    """With a database that answers and memory to spare, both parts are up and nothing is wrong."""
-    async with opened_engine(tmp_path / "data", []) as engine:
-        report = await HealthService(engine, PLENTY).report()
+class Part:
+    """A part that counts how often it is asked, and answers when it may."""
 
+    def __init__(self, *, frozen: bool = False, down: str = "") -> None:
+        self.asked = 0
+        self.down = down
+        self.noticed = asyncio.Event()
+        self.thawed = asyncio.Event()
+        if not frozen:
+            self.thawed.set()
+
+    async def __call__(self) -> Mapping[str, Any]:
+        """Its facts, or why it is down."""
+        self.asked += 1
+        self.noticed.set()
+        await self.thawed.wait()
+        if self.down:
+            raise Down(self.down, {"left": 0})
+        return {"left": 1}
+
+
+class Stopwatch:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        """Now."""
+        return self.at
+
+
+@asynccontextmanager
+async def _health(
+    checks: Mapping[str, Check], deadline: float = 10, now: Callable[[], float] | None = None
+) -> AsyncIterator[HealthService]:
+    service = HealthService(checks, deadline, now or Stopwatch())
+    try:
+        yield service
+    finally:
+        await service.aclose()
+
+
+async def test_all_is_up() -> None:
+    """Where every part answers all is well, and the report has the contract's four fields."""
+    async with _health({"one": Part(), "two": Part()}) as service:
+        report = await service.report()
+
+    part = {"status": "up", "left": 1}
     assert (report.status, report.error) == ("ok", {})
-    assert report.info == report.details
-    assert {"mongodb", "memory_heap"} == set(report.details)
-    assert report.details["mongodb"]["status"] == "up"
-    assert 0 <= report.details["mongodb"]["pingMs"] < 2000
-    assert report.details["memory_heap"]["residentMb"] > 1
+    assert report.info == report.details == {"one": part, "two": part}
+    assert list(report.to_plain()) == ["status", "info", "error", "details"]
 
 
-async def test_a_closed_database_is_down(tmp_path: Path) -> None:
-    """A database that does not answer is named, without details, and the rest is still told."""
-    async with opened_engine(tmp_path / "data", []) as engine:
-        pass
-    report = await HealthService(engine, PLENTY).report()
+async def test_one_part_is_down() -> None:
+    """A part that is down is named with its reason, and the rest is still told."""
+    async with _health({"one": Part(down="Broken."), "two": Part()}) as service:
+        report = await service.report()
 
     assert report.status == "error"
-    assert report.error == {
-        "mongodb": {"status": "down", "message": "The database does not answer."}
-    }
-    assert list(report.info) == ["memory_heap"]
+    assert report.error == {"one": {"status": "down", "left": 0, "message": "Broken."}}
+    assert list(report.info) == ["two"]
+    assert list(report.details) == ["one", "two"]
 
 
-async def test_memory_over_its_limit_is_down(tmp_path: Path) -> None:
-    """More memory than is allowed is a part that is down, with the limit in words."""
-    async with opened_engine(tmp_path / "data", []) as engine:
-        report = await HealthService(engine, 1).report()
+async def test_a_frozen_part_is_down() -> None:
+    """A part that never answers is down at the deadline; the others are not held up by it."""
+    async with _health({"one": Part(frozen=True), "two": Part()}, SHORT) as service:
+        report = await service.report()
 
-    assert report.status == "error"
-    assert list(report.error) == ["memory_heap"]
-    assert report.error["memory_heap"]["message"] == "More than 1 MiB are in use."
-    assert list(report.info) == ["mongodb"]
+    assert report.error == {"one": {"status": "down", "message": "No answer within 0.01 s."}}
+    assert report.info == {"two": {"status": "up", "left": 1}}
 
 
-async def test_the_report_is_the_contract_s(tmp_path: Path) -> None:
-    """On the wire the report has the four fields of the contract."""
-    async with opened_engine(tmp_path / "data", []) as engine:
-        plain = (await HealthService(engine, PLENTY).report()).to_plain()
+async def test_parts_are_asked_at_once() -> None:
+    """Two parts that each wait for the other to be asked are both up."""
+    first, second = Part(frozen=True), Part(frozen=True)
 
-    assert list(plain) == ["status", "info", "error", "details"]
+    async def one() -> Mapping[str, Any]:
+        second.thawed.set()
+        return await first()
+
+    async def two() -> Mapping[str, Any]:
+        first.thawed.set()
+        return await second()
+
+    async with _health({"one": one, "two": two}) as service:
+        assert (await service.report()).status == "ok"
 
 
-def test_resident_memory_is_measured() -> None:
-    """The measure moves with what the process holds."""
-    before = resident_bytes()
-    held = bytearray(b"x") * (64 * 1024 * 1024)
+async def test_a_frozen_part_is_asked_once() -> None:
+    """While a question hangs no other is put; once it is answered the part is up again."""
+    part, now = Part(frozen=True), Stopwatch()
+    async with _health({"one": part}, SHORT, now) as service:
+        for _ in range(3):
+            assert (await service.report()).status == "error"
+            now.at += FRESH_SECONDS
+        assert part.asked == 1
+        part.thawed.set()
+        assert (await service.report()).status == "ok"
 
-    assert resident_bytes() - before > 32 * 1024 * 1024
-    assert len(held) > 0
+
+async def test_a_flood_is_one_question() -> None:
+    """A thousand callers at once are told the same of one look, and so are those soon after."""
+    part, now = Part(), Stopwatch()
+    async with _health({"one": part}, now=now) as service:
+        reports = await asyncio.gather(*(service.report() for _ in range(1000)))
+        now.at += FRESH_SECONDS * 0.9
+        reports.append(await service.report())
+        assert part.asked == 1
+        assert all(report is reports[0] for report in reports)
+
+        now.at += FRESH_SECONDS * 0.2
+        await service.report()
+        assert part.asked == 2
+
+
+async def test_a_caller_who_hangs_up() -> None:
+    """takes nothing from those who wait for the same report."""
+    part = Part(frozen=True)
+    async with _health({"one": part}) as service:
+        leaves, stays = (asyncio.create_task(service.report()) for _ in range(2))
+        await part.noticed.wait()
+        leaves.cancel()
+        await asyncio.wait({leaves})
+        part.thawed.set()
+
+        assert (await stays).status == "ok"
+
+
+async def test_what_changed_is_logged_once() -> None:
+    """The log says when a part went down and when it came back, and nothing in between."""
+    part, now = Part(down="Broken."), Stopwatch()
+    with capture_logs() as logged:
+        async with _health({"one": part}, now=now) as service:
+            for down in ("Broken.", "Broken.", "", ""):
+                part.down = down
+                await service.report()
+                now.at += FRESH_SECONDS
+
+    assert [line["event"] for line in logged] == ["a part is down", "a part is up again"]
+
+
+async def test_the_end_gives_up_what_hangs() -> None:
+    """Closing waits for no part."""
+    service = HealthService({"one": Part(frozen=True)}, 10)
+    waiting = asyncio.create_task(service.report())
+    await asyncio.sleep(0)
+    await service.aclose()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -67,7 +67,11 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "pymongo": ("chatme/storage/",),
     "sqlite3": ("chatme/storage/",),
     "aiosmtplib": ("chatme/mail.py",),
-    "redis": ("chatme/realtime/backplane/redis.py", "chatme/ratelimit.py"),
+    "redis": (
+        "chatme/realtime/backplane/redis.py",
+        "chatme/ratelimit.py",
+        "chatme/storage/redis.py",
+    ),
     "authlib": ("chatme/auth/remote.py",),
     "httpx2": ("chatme/auth/remote.py",),
     "joserfc": ("chatme/auth/remote.py",),

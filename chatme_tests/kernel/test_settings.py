@@ -68,6 +68,7 @@ def test_nothing_has_to_be_set() -> None:
     [
         ("APP_ENV", "test", Environment.TEST),
         ("HOST", "0.0.0.0", "0.0.0.0"),  # noqa: S104 - a value, not a listener
+        ("HEALTH_DISK_FREE_MB", "0", 0),
         ("PORT", "0", 0),
         ("PORT", "65535", 65535),
         ("DATA_DIR", "elsewhere/deep", Path("elsewhere/deep")),
@@ -162,6 +163,9 @@ def test_node_env_is_another_name(
         ("MAIL_FROM", "nobody"),
         ("HEALTH_MEMORY_LIMIT_MB", "63"),
         ("LOG_LEVEL", "loud"),
+        ("HEALTH_DISK_FREE_MB", "-1"),
+        *(("REDIS_URL", f"redis:{end}") for end in ("", "//", "//h:x", "//h:65536", "//h:0")),
+        *(("REDIS_URL", text) for text in ("localhost:6379", "http://localhost", "redis://[::1")),
         ("WS_MAX_PER_USER", "0"),
         ("RATE_LIMIT_SHORT", "10"),
         ("RATE_LIMIT_LONG", "0/minute"),

@@ -210,16 +210,19 @@ class EmbeddedDatabase:
     async def command(
         self, command: str | Mapping[str, Any], value: Any = 1, **options: Any
     ) -> dict[str, Any]:
-        """Only `ping`, which goes through the reader's queue and the file.
+        """Only `ping`, which goes through both queues and to the file.
 
         Raises:
             UnsupportedError: any other command.
+            StorageFailureError: the file cannot be read, or is not the one that was opened.
         """
         name = command if isinstance(command, str) else next(iter(command), "")
         if name != "ping":
             raise UnsupportedError(f"the command {name}")
-        await self.client.reader.submit(
-            lambda store: store.connection.execute("SELECT count(*) FROM collections").fetchone()
+        await asyncio.gather(
+            self.client.reader.submit(Store.probe),
+            # Nothing to write, so no fsync; but a writer that is stuck does not get there.
+            self.client.writer.submit(lambda _: None),
         )
         return {"ok": 1.0}
 

@@ -46,6 +46,19 @@ class Store:
         if read_only:
             self.connection.execute("PRAGMA query_only = ON")
         self.catalog = Catalog(self.connection)
+        self._path = path
+        self._file = _identity(path)
+
+    def probe(self) -> None:
+        """Look whether the file is there and can be read.
+
+        Raises:
+            sqlite3.OperationalError: somebody deleted or replaced it; what is written from then on
+                is lost with the process.
+        """
+        self.connection.execute("SELECT count(*) FROM collections").fetchone()
+        if self._file is None or _identity(self._path) != self._file:
+            raise sqlite3.OperationalError(f"{self._path} was deleted or replaced")
 
     def begin(self, *, write: bool = False) -> None:
         """Begin a transaction on the schema as it is now."""
@@ -82,6 +95,15 @@ class Store:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands under the name; None where none can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def create(path: Path) -> None:

@@ -71,3 +71,15 @@ def test_a_reader_writes_nothing(path: Path, store: Store) -> None:
     with pytest.raises(sqlite3.OperationalError):
         reader.connection.execute("DELETE FROM collections")
     reader.close()
+
+
+def test_a_probe(path: Path, store: Store) -> None:
+    """A store whose file is there can be probed, and says so where it was deleted or replaced."""
+    store.probe()
+    path.rename(path.with_suffix(".old"))
+    with pytest.raises(sqlite3.OperationalError, match="deleted or replaced"):
+        store.probe()
+    create(path)
+
+    with pytest.raises(sqlite3.OperationalError, match="deleted or replaced"):
+        store.probe()

@@ -1,0 +1,170 @@
+"""Health of the running server, with real failures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from chatme.health import checks
+from chatme.health.service import HealthService
+from chatme.storage.engine import open_engine
+from chatme_tests.fakes import settings_of
+from chatme_tests.redis_stub import RedisStub, free_port
+from chatme_tests.server import Server
+from chatme_tests.serving import PATIENCE
+
+MIB = 1024 * 1024
+PARTS = {"mongodb", "memory_heap", "disk"}
+
+
+async def _health(server: Server) -> tuple[int, dict[str, Any]]:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
+        response = await http.get(f"{server.url}/api/v1/health")
+        live = await http.get(f"{server.url}/api/v1/health/live")
+    assert (live.status_code, live.json()) == (200, {"status": "ok"})
+    return response.status_code, response.json()
+
+
+async def _only_down(server: Server) -> tuple[str, dict[str, Any]]:
+    """The one part that is down, while all others are up and the server serves on."""
+    status, report = await _health(server)
+    assert (status, report["status"]) == (503, "error")
+    ((name, part),) = report["error"].items()
+    assert report["details"] == {**report["info"], name: part}
+    assert all(each["status"] == "up" for each in report["info"].values())
+    assert set(report["details"]) >= PARTS
+    return name, part
+
+
+async def _until(server: Server, wanted: int) -> dict[str, Any]:
+    """The first report with that status: one may be a second old."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            status, report = await _health(server)
+            if status == wanted:
+                return report
+            await asyncio.sleep(0.1)
+
+
+async def test_a_whole_server(server: Server) -> None:
+    """Every part is up and tells its measure."""
+    status, report = await _health(server)
+
+    assert (status, report["status"], report["error"]) == (200, "ok", {})
+    assert report["info"] == report["details"]
+    assert {name: set(part) for name, part in report["details"].items()} == {
+        "mongodb": {"status", "pingMs"},
+        "memory_heap": {"status", "residentMb"},
+        "disk": {"status", "freeMb"},
+    }
+
+
+async def test_a_lost_database(data: Path) -> None:
+    """A database whose file is gone is down, before anybody trusts it with more."""
+    with Server(data) as server:
+        (data / "chatme.db").unlink()
+        found = await _only_down(server)
+
+    assert found == ("mongodb", {"status": "down", "message": "The database does not answer."})
+
+
+async def test_too_much_memory(data: Path) -> None:
+    """A process over its limit is down."""
+    with Server(data, {"HEALTH_MEMORY_LIMIT_MB": "64"}) as server:
+        name, part = await _only_down(server)
+
+    assert (name, part["message"]) == ("memory_heap", "More than 64 MiB are in use.")
+    assert part["residentMb"] > 64
+
+
+async def test_redis_is_away(data: Path) -> None:
+    """A Redis that is configured and does not answer is down."""
+    with Server(data, {"REDIS_URL": f"redis://127.0.0.1:{free_port()}"}) as server:
+        found = await _only_down(server)
+
+    assert found == ("redis", {"status": "down", "message": "Redis does not answer."})
+
+
+async def test_redis_is_there(data: Path) -> None:
+    """One that answers is up, with its time."""
+    async with RedisStub() as stub:
+        with Server(data, {"REDIS_URL": stub.url}) as server:
+            status, report = await _health(server)
+    assert stub.pings == 1
+
+    assert (status, set(report["info"])) == (200, {*PARTS, "redis"})
+    assert report["info"]["redis"]["pingMs"] >= 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 64 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("only root may mount a file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_full_disk(small_disk: Path) -> None:
+    """With less free than the floor the disk is down; once there is room again it is up."""
+    filler = small_disk / "filler"
+    with Server(small_disk / "data", {"HEALTH_DISK_FREE_MB": "16"}) as server:
+        assert (await _health(server))[0] == 200
+        filler.write_bytes(bytes(56 * MIB))
+        report = await _until(server, 503)
+        filler.unlink()
+        await _until(server, 200)
+
+    assert list(report["error"]) == ["disk"]
+    assert report["error"]["disk"]["message"] == "Less than 16 MiB are free."
+    assert report["error"]["disk"]["freeMb"] < 16
+
+
+async def test_a_flood_of_questions(server: Server) -> None:
+    """Hundreds of calls at once are told the same."""
+    limits = httpx.Limits(max_connections=20)
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, limits=limits) as http:
+        calls = (http.get(f"{server.url}/api/v1/health") for _ in range(200))
+        answers = await asyncio.gather(*calls)
+    texts = {answer.text for answer in answers}
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(texts) < 20
+
+
+@asynccontextmanager
+async def _mongodb_at(port: int, folder: Path) -> AsyncIterator[HealthService]:
+    """Health over a MongoDB at a port of this machine."""
+    settings = settings_of(folder, mongodb_uri=f"mongodb://127.0.0.1:{port}")
+    async with open_engine(settings) as engine:
+        service = HealthService({"mongodb": checks.database(engine)}, 0.2)
+        yield service
+        await service.aclose()
+
+
+async def test_a_stopped_mongodb(tmp_path: Path) -> None:
+    """A MongoDB that is not there is down."""
+    async with asyncio.timeout(PATIENCE), _mongodb_at(free_port(), tmp_path) as service:
+        assert list((await service.report()).error) == ["mongodb"]
+
+
+async def test_a_frozen_mongodb(tmp_path: Path) -> None:
+    """A MongoDB that takes connections and never says a word is down at the deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        async with asyncio.timeout(PATIENCE), _mongodb_at(port, tmp_path) as service:
+            found = (await service.report()).error
+
+    assert found["mongodb"]["message"] == "No answer within 0.2 s."

@@ -15,9 +15,11 @@ from chatme.accounts.routes import ROUTES as ACCOUNT_ROUTES
 from chatme.auth.routes import ROUTES as AUTH_ROUTES
 from chatme.conversations.routes import ROUTES as CONVERSATION_ROUTES
 from chatme.errors import BadRequest, ChatMeError, MethodNotAllowed, NotFound
+from chatme.health.routes import METRICS_ROUTES
 from chatme.health.routes import ROUTES as HEALTH_ROUTES
 from chatme.http.endpoint import bind
 from chatme.http.limiting import RateLimitFields, RateLimits
+from chatme.http.metering import Metering
 from chatme.http.middleware import (
     CrossOrigin,
     RequestId,
@@ -45,11 +47,15 @@ def create_app(settings: Settings, services: Services) -> Starlette:
     app = Starlette(
         routes=[
             WebSocketRoute("/chat", services.chat),
-            *bind([(MANUAL_ROUTES, Manual.of(settings))], services.authenticator),
+            *bind(
+                [(MANUAL_ROUTES, Manual.of(settings)), (METRICS_ROUTES, services.scrape)],
+                services.authenticator,
+            ),
             # Its own router, too, or a slash too many would be a redirect without an envelope.
             Mount(API, Router(_api_routes(services), False, _nothing_here)),
         ],
         middleware=[
+            Middleware(Metering, meter=services.scrape.metrics),
             Middleware(RequestId),
             Middleware(TrustedProxies, trusted=settings.trusted_proxies),
             Middleware(SecurityHeaders, production=settings.production),

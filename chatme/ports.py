@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from bson import ObjectId
 
@@ -194,3 +194,66 @@ class Tellers:
     announcer: Announcer
     notifier: Notifier
     presence: Presence
+
+
+class Meter(Protocol):
+    """Counts what the server does, for who watches it; never waits and never fails.
+
+    Call it with names of our own, never with a client's words: each is kept to the end.
+    """
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered; ``route`` is the template of its path."""
+        ...
+
+    def refused(self, door: Literal["http", "socket"], code: str) -> None:
+        """Somebody was told of an error before their frame, or whatever else, was worked."""
+        ...
+
+    def worked(self, event: str, seconds: float, code: str | None) -> None:
+        """A socket's frame was worked, to an error's code or to success."""
+        ...
+
+    def sent(self, event: str, frames: int = 1) -> None:
+        """So many frames of an event went to sockets."""
+        ...
+
+    def closed(self, reason: str) -> None:
+        """A socket's end began."""
+        ...
+
+    def stored(self, kind: str) -> None:
+        """A message was stored."""
+        ...
+
+    def asked(self, operation: str, collection: str, seconds: float) -> None:
+        """The database answered; from any thread."""
+        ...
+
+
+class NoMeter:
+    """A `Meter` that counts nothing."""
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Nobody counts."""
+
+    def refused(self, door: Literal["http", "socket"], code: str) -> None:
+        """Nobody counts."""
+
+    def worked(self, event: str, seconds: float, code: str | None) -> None:
+        """Nobody counts."""
+
+    def sent(self, event: str, frames: int = 1) -> None:
+        """Nobody counts."""
+
+    def closed(self, reason: str) -> None:
+        """Nobody counts."""
+
+    def stored(self, kind: str) -> None:
+        """Nobody counts."""
+
+    def asked(self, operation: str, collection: str, seconds: float) -> None:
+        """Nobody counts."""
+
+
+UNMETERED: Final = NoMeter()

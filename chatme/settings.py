@@ -44,6 +44,9 @@ _SECRETS = ("jwt_secret", "jwt_refresh_secret")
 _UNITS: Mapping[str, int] = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)?", re.ASCII)
 
+# What may stand behind "Bearer" (RFC 6750, 2.1), long enough not to be guessed.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}", re.ASCII)
+
 
 class Environment(StrEnum):
     """Where the program runs: what is forgiven differs."""
@@ -133,6 +136,14 @@ def _redis(value: object) -> object:
     raise ValueError("must be an address such as redis://localhost:6379/0")
 
 
+def _token(value: object) -> object:
+    if isinstance(value, str) and _TOKEN.fullmatch(value) is None:
+        raise ValueError(
+            "must have 16 to 512 letters, digits and -._~+/= alone (openssl rand -hex 32)"
+        )
+    return value
+
+
 def _mailbox(value: object) -> object:
     return parse_mailbox(value) if isinstance(value, str) else value
 
@@ -183,6 +194,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = None
     health_memory_limit_mb: int = Field(1024, ge=64)
     health_disk_free_mb: int = Field(256, ge=0)
+    metrics_token: Annotated[SecretStr | None, BeforeValidator(_token)] = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

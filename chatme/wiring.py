@@ -11,6 +11,7 @@ from datetime import datetime
 from bson import ObjectId
 from odmantic import AIOEngine
 
+from chatme import __version__
 from chatme.accounts.models import Erasure
 from chatme.accounts.routes import AccountDoor
 from chatme.accounts.service import AccountService
@@ -39,7 +40,7 @@ from chatme.conversations.routes import ConversationDoor
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
-from chatme.health import checks
+from chatme.health.scraping import ScrapeDoor
 from chatme.health.service import HealthService
 from chatme.http.replies import error_response
 from chatme.mail import open_mailer
@@ -54,6 +55,7 @@ from chatme.messages.routes import COMMANDS as MESSAGE_COMMANDS
 from chatme.messages.routes import MessageDoor
 from chatme.messages.service import MessageService
 from chatme.messages.views import MessageViews
+from chatme.metrics import Metrics
 from chatme.notifications.models import Notification
 from chatme.notifications.service import NotificationService
 from chatme.ports import Authenticator, Limiter, Tellers
@@ -68,10 +70,10 @@ from chatme.realtime.presence import PresenceTracker
 from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, prepare
-from chatme.storage.redis import RedisPing
 from chatme.users.blocks import BlockService
 from chatme.users.models import DELETED_USER, Block, User
 from chatme.users.service import UserService
+from chatme.watching import build_health, open_metrics, watch
 
 MODELS = (
     User,
@@ -100,6 +102,7 @@ class Services:
     messages: MessageDoor
     notifications: NotificationService
     health: HealthService
+    scrape: ScrapeDoor
     chat: ChatEndpoint
 
 
@@ -114,6 +117,7 @@ class _Base:
     hub: Hub
     publisher: Publisher
     shared: SharedWindows | None
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -123,13 +127,22 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
     Raises `storage.engine.DatabaseError` where the database cannot be opened.
     """
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(open_engine(settings))
+        metrics = await stack.enter_async_context(open_metrics(__version__))
+        engine = await stack.enter_async_context(open_engine(settings, metrics))
         await prepare(engine, MODELS)
-        hub = Hub()
+        hub = Hub(metrics)
         backplane = MemoryBackplane()
         backplane.subscribe(hub.receive)
-        publisher, shared = Publisher(backplane), _shared(settings, stack)
-        base = _Base(settings, clock or SystemClock(), stack, engine, hub, publisher, shared)
+        base = _Base(
+            settings,
+            clock or SystemClock(),
+            stack,
+            engine,
+            hub,
+            Publisher(backplane),
+            _shared(settings, stack),
+            metrics,
+        )
         yield _build(base)
 
 
@@ -147,7 +160,7 @@ def _build(base: _Base) -> Services:
     auth = _auth(base, users)
     notifications = NotificationService(engine, clock, base.publisher, base.hub)
     tellers = Tellers(base.publisher, notifications, base.hub)
-    log = MessageLog(engine)
+    log = MessageLog(engine, base.metrics)
     message_views = MessageViews(engine, users, log)
     views = ConversationViews(engine, users, message_views)
     core = ConversationService(engine, clock, users, views, base.publisher)
@@ -155,7 +168,7 @@ def _build(base: _Base) -> Services:
     conversations, tracker = _conversations(base, users, core, views, message_views, tellers)
     messages = _messages(base, users, core, log, message_views, tellers)
 
-    dispatcher = Dispatcher()
+    dispatcher = Dispatcher(base.metrics)
     dispatcher.register(SOCKET_COMMANDS, SocketDoor(auth.auth))
     dispatcher.register(CONVERSATION_COMMANDS, conversations)
     dispatcher.register(MESSAGE_COMMANDS, messages)
@@ -168,6 +181,17 @@ def _build(base: _Base) -> Services:
         frames=settings.ws_rate,
         sockets_per_user=settings.ws_max_per_user,
     )
+    chat = ChatEndpoint(
+        auth.auth,
+        dispatcher,
+        base.hub,
+        tracker,
+        clock,
+        limits,
+        on_connected,
+        error_response,
+    )
+    watch(base.metrics, engine, base.hub, tracker, chat)
     return Services(
         authenticator=auth.auth,
         limiter=_limiter(base),
@@ -177,40 +201,17 @@ def _build(base: _Base) -> Services:
         conversations=conversations,
         messages=messages,
         notifications=notifications,
-        health=_health(base),
-        chat=ChatEndpoint(
-            auth.auth,
-            dispatcher,
-            base.hub,
-            tracker,
-            clock,
-            limits,
-            on_connected,
-            error_response,
-        ),
+        health=build_health(settings, engine, base.stack),
+        scrape=ScrapeDoor(base.metrics, settings.metrics_token),
+        chat=chat,
     )
-
-
-def _health(base: _Base) -> HealthService:
-    settings = base.settings
-    parts = {
-        "mongodb": checks.database(base.engine),
-        "memory_heap": checks.memory(settings.health_memory_limit_mb),
-        "disk": checks.disk(settings.data_dir, settings.health_disk_free_mb),
-    }
-    if settings.redis_url is not None:
-        ping = RedisPing(settings.redis_url.get_secret_value())
-        base.stack.push_async_callback(ping.aclose)
-        parts["redis"] = checks.redis(ping)
-    service = HealthService(parts)
-    base.stack.push_async_callback(service.aclose)
-    return service
 
 
 def _auth(base: _Base, users: UserService) -> AuthDoor:
     settings = base.settings
     hasher = Hasher(settings.password_cost)
     base.stack.callback(hasher.close)
+    base.metrics.queue("hashing", lambda: hasher.waiting)
     tokens = Tokens(
         settings.jwt_secret.get_secret_value(),
         settings.jwt_refresh_secret.get_secret_value(),

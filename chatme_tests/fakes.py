@@ -87,3 +87,41 @@ async def opened_engine(folder: Path, models: Sequence[type[Model]]) -> AsyncIte
     async with open_engine(settings_of(folder)) as engine:
         await prepare(engine, models)
         yield engine
+
+
+class RecordingMeter:
+    """A `Meter` that keeps what it was told, in order; but not how long anything took."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Keeps a request."""
+        assert seconds >= 0
+        self.told.append(("answered", method, route, status))
+
+    def refused(self, door: str, code: str) -> None:
+        """Keeps an error."""
+        self.told.append(("refused", door, code))
+
+    def worked(self, event: str, seconds: float, code: str | None) -> None:
+        """Keeps a frame."""
+        assert seconds >= 0
+        self.told.append(("worked", event, code))
+
+    def sent(self, event: str, frames: int = 1) -> None:
+        """Keeps frames."""
+        self.told.append(("sent", event, frames))
+
+    def closed(self, reason: str) -> None:
+        """Keeps an end."""
+        self.told.append(("closed", reason))
+
+    def stored(self, kind: str) -> None:
+        """Keeps a message."""
+        self.told.append(("stored", kind))
+
+    def asked(self, operation: str, collection: str, seconds: float) -> None:
+        """Keeps an operation of the database."""
+        assert seconds >= 0
+        self.told.append(("asked", operation, collection))

@@ -38,6 +38,11 @@ class Hasher:
         # Checked when there is no user, so that a stranger cannot tell by the time it takes.
         self._nobody = bcrypt.hashpw(_digest("nobody"), bcrypt.gensalt(password_cost))
 
+    @property
+    def waiting(self) -> int:
+        """How many secrets are being hashed, or wait for it."""
+        return self._waiting
+
     def close(self) -> None:
         """Ends the threads, after what they are at."""
         self._threads.shutdown(wait=True, cancel_futures=True)

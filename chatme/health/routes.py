@@ -1,11 +1,17 @@
-"""Health over HTTP."""
+"""Health over HTTP, and the metrics beside the API."""
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
+from chatme.errors import NotAuthenticated, NotFound
+from chatme.health.scraping import Asker, ScrapeDoor
 from chatme.health.service import HealthService
 from chatme.health.wire import Alive
+from chatme.http.caller import bearer_token
 from chatme.http.endpoint import Call, Endpoint
 from chatme.http.replies import Reply
+from chatme.metrics import CONTENT_TYPE
 
 _NO_STORE = (("Cache-Control", "no-store"),)
 
@@ -21,7 +27,23 @@ async def live(_service: HealthService, _call: Call) -> Reply:
     return Reply(Alive(), headers=dict(_NO_STORE))
 
 
+async def metrics(door: ScrapeDoor, call: Call) -> Response:
+    """All that is counted; to strangers there is no such thing."""
+    request = call.request
+    try:
+        token = bearer_token(request.scope)
+    except NotAuthenticated:
+        token = ""
+    address = request.client.host if request.client else ""
+    headers = dict(request.headers)
+    if not door.lets_in(Asker(address, request.scope["http_version"], headers, token)):
+        raise NotFound
+    body = await door.metrics.expose()
+    return Response(body, headers={"Content-Type": CONTENT_TYPE, **dict(_NO_STORE)})
+
+
 ROUTES = (
     Endpoint("GET", "/health", health, public=True),
     Endpoint("GET", "/health/live", live, public=True),
 )
+METRICS_ROUTES = (Endpoint("GET", "/metrics", metrics, public=True),)

@@ -129,6 +129,8 @@ def _route(path: str, methods: dict[str, _Served], authenticator: Authenticator)
     allow = ", ".join(sorted(methods))
 
     async def handle(request: Request) -> Response:
+        # The template, for who counts requests: a path itself is whatever a stranger likes.
+        request.state.route = request.scope.get("root_path", "") + path
         served = methods.get(request.method)
         try:
             if served is None:

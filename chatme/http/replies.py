@@ -88,6 +88,7 @@ def error_response(
 ) -> Response:
     """An error as a response, with ``Retry-After`` where waiting helps."""
     extra = dict(headers or {})
+    scope.setdefault("state", {})["error"] = error.code.value  # for who counts errors
     if error.retry_after is not None:
         extra["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:

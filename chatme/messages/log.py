@@ -18,6 +18,7 @@ from odmantic import AIOEngine
 from chatme.errors import NotFound, Unavailable
 from chatme.memo import Memo
 from chatme.messages.models import KEPT_REVS, Message
+from chatme.ports import UNMETERED, Meter
 from chatme.storage import atomic
 
 ATTEMPTS = 50
@@ -36,8 +37,9 @@ class AlreadySent(Exception):
 class MessageLog:
     """Lives as long as the app; remembers the last numbers of the conversations in use."""
 
-    def __init__(self, engine: AIOEngine) -> None:
+    def __init__(self, engine: AIOEngine, meter: Meter = UNMETERED) -> None:
         self._engine = engine
+        self._meter = meter
         self._tails = Memo(self._load_tail, _KEPT_TAILS)
 
     async def tail(self, conversation_id: ObjectId) -> Tail:
@@ -70,6 +72,7 @@ class MessageLog:
             finally:  # what failed may be written all the same
                 self._tails.forget(message.conversation)
             self._tails.put(message.conversation, (seq + 1, rev + 1))
+            self._meter.stored(message.type)
             return
         raise Unavailable(retry_after=1)
 

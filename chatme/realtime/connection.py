@@ -12,7 +12,7 @@ from bson import ObjectId
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chatme.clock import Clock, new_id
-from chatme.ports import Event
+from chatme.ports import UNMETERED, Event, Meter
 from chatme.principal import Principal
 from chatme.realtime.close import Close
 from chatme.realtime.commands import TokenExpiring, TokenExpiry
@@ -38,6 +38,7 @@ class Connection:
         clock: Clock,
         on_open: Callable[[Connection], None],
         on_close: Callable[[Connection], None],
+        meter: Meter = UNMETERED,
     ) -> None:
         self.id = str(new_id())
         self.open_conversation: ObjectId | None = None
@@ -48,6 +49,7 @@ class Connection:
         self._clock = clock
         self._on_open = on_open
         self._on_close = on_close
+        self._meter = meter
         self._doom: Close | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._closing: asyncio.Task[None] | None = None
@@ -56,6 +58,11 @@ class Connection:
     def principal(self) -> Principal:
         """Who is signed in; raises `NotAuthenticated` while nobody is."""
         return self.session.principal
+
+    @property
+    def held(self) -> int:
+        """The bytes that the peer has not taken yet."""
+        return self._outbox.held()
 
     @property
     def closing(self) -> bool:
@@ -77,11 +84,14 @@ class Connection:
 
     def say(self, event: Event) -> None:
         """Sends an event to this socket alone."""
-        self.deliver(Outgoing(event_frame(event.name, event.data)))
+        if not self.closing:
+            self._meter.sent(event.name)
+            self.deliver(Outgoing(event_frame(event.name, event.data)))
 
     async def stream(self, event: Event) -> None:
         """Sends an event as one of many, waiting while the client does not keep up."""
         if not self.closing:
+            self._meter.sent(event.name)
             with suppress(WebSocketDisconnect, RuntimeError):  # the peer is gone
                 await self._websocket.send_text(event_frame(event.name, event.data))
 
@@ -124,6 +134,7 @@ class Connection:
 
     def _begin_end(self, reason: Close | None) -> None:
         self.session.close(reason)
+        self._meter.closed("gone" if reason is None else reason.name.lower())
         self._cancel_timers()
         if self.session.signed_in:
             self._on_close(self)

@@ -7,6 +7,7 @@ that is checked before it runs, what it returns goes into the ack.
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +17,15 @@ from bson import ObjectId
 from pydantic import ValidationError
 
 from chatme.errors import ChatMeError, Code
-from chatme.ports import Event
+from chatme.ports import UNMETERED, Event, Meter
 from chatme.principal import Principal
 from chatme.realtime.close import Close
-from chatme.realtime.frames import ClientFrame, ack_frame, error_frame
+from chatme.realtime.frames import ClientFrame, FrameId, ack_frame, error_frame
 from chatme.shapes import Shape
 from chatme.wording import invalid
+
+UNKNOWN = "unknown"
+"""What an event that is in no table is counted as."""
 
 
 class Client(Protocol):
@@ -80,7 +84,8 @@ class Command:
 class Dispatcher:
     """Lives as long as the app; filled at its start."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter = UNMETERED) -> None:
+        self.meter = meter
         self._rows: dict[str, tuple[Command, object]] = {}
 
     def register(self, commands: Iterable[Command], service: object) -> None:
@@ -92,13 +97,33 @@ class Dispatcher:
 
     async def dispatch(self, client: Client, frame: ClientFrame) -> str | None:
         """Works one frame and returns the frame to answer with, if any."""
+        started = time.perf_counter()
         try:
             answer = await self._work(client, frame)
         except ChatMeError as error:
+            self._count(frame, started, error.code)
+            self.meter.sent("error")
             return error_frame(frame.id, error)
+        except Exception:
+            self._count(frame, started, Code.INTERNAL)
+            raise
+        self._count(frame, started, None)
         if frame.id is None:
             return None
+        self.meter.sent("ack")
         return ack_frame(frame.id, answer)
+
+    def refuse(self, frame_id: FrameId, error: ChatMeError) -> str:
+        """The frame that answers one that is not worked at all."""
+        self.meter.refused("socket", error.code.value)
+        self.meter.sent("error")
+        return error_frame(frame_id, error)
+
+    def _count(self, frame: ClientFrame, started: float, code: Code | None) -> None:
+        # Only a known event has a name of its own: a client may say anything.
+        event = frame.event if frame.event in self._rows else UNKNOWN
+        took = time.perf_counter() - started
+        self.meter.worked(event, took, None if code is None else code.value)
 
     async def _work(self, client: Client, frame: ClientFrame) -> Shape:
         row = self._rows.get(frame.event)

@@ -90,6 +90,15 @@ class ChatEndpoint:
         else:
             await self._run(websocket, address)
 
+    def strangers(self) -> int:
+        """How many sockets wait for a sign-in."""
+        return self._strangers.total()
+
+    def held(self) -> tuple[int, int]:
+        """The bytes that signed-in sockets have not taken yet: of all, and of the slowest."""
+        sizes = [each.held for each in self._hub.everyone() if isinstance(each, Connection)]
+        return sum(sizes), max(sizes, default=0)
+
     async def drain(self) -> None:
         """Tells every socket when to come back, and closes it after the frame it is at."""
         connections = [each for each in self._hub.everyone() if isinstance(each, Connection)]
@@ -114,7 +123,14 @@ class ChatEndpoint:
             self._forget_stranger(address)
             self._welcome(connection)
 
-        connection = Connection(websocket, _outbox(websocket), self._clock, on_open, self._farewell)
+        connection = Connection(
+            websocket,
+            _outbox(websocket),
+            self._clock,
+            on_open,
+            self._farewell,
+            self._dispatcher.meter,
+        )
         try:
             await self._serve(websocket, connection)
         except WebSocketDisconnect:
@@ -211,10 +227,10 @@ class ChatEndpoint:
         try:
             frame = parse_frame(text)
         except FrameFault as fault:
-            connection.answer(error_frame(fault.frame_id, refusal or fault.error))
+            connection.answer(self._dispatcher.refuse(fault.frame_id, refusal or fault.error))
             return
         if refusal is not None:
-            connection.answer(error_frame(frame.id, refusal))
+            connection.answer(self._dispatcher.refuse(frame.id, refusal))
             return
         connection.busy = True
         try:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bson import ObjectId
 
+from chatme.ports import UNMETERED, Meter
 from chatme.principal import Principal
 from chatme.realtime.backplane.base import Envelope, Parcel, SessionsEnded
 from chatme.realtime.close import Close
@@ -46,7 +47,8 @@ class Hub:
     Each user's sockets stand in the order in which they came, so that the oldest is known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter = UNMETERED) -> None:
+        self._meter = meter
         self._by_user: dict[ObjectId, dict[Recipient, None]] = {}
 
     def __len__(self) -> int:
@@ -99,10 +101,14 @@ class Hub:
 
     def _deliver(self, envelope: Envelope) -> None:
         outgoing = Outgoing(envelope.text)
+        frames = 0
         for user in self.connected(envelope.users):
             for recipient in self.of_user(user):
                 if _is_meant(envelope, recipient):
                     recipient.deliver(outgoing)
+                    frames += 1
+        if frames:
+            self._meter.sent(envelope.event, frames)
 
     def _end_sessions(self, ended: SessionsEnded) -> None:
         for recipient in self.of_user(ended.user_id):

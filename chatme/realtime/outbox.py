@@ -36,6 +36,10 @@ class Outbox(Protocol):
         """Takes a frame; False where the peer is so far behind that the socket must go."""
         ...
 
+    def held(self) -> int:
+        """The bytes that the peer has not taken yet."""
+        ...
+
     async def aclose(self) -> None:
         """Lets go of what is held; frames not yet sent are dropped."""
         ...
@@ -52,6 +56,10 @@ class ReadyOutbox:
         self._frames.write(outgoing.frame)
         return self._frames.buffered() <= MAX_BUFFERED_BYTES
 
+    def held(self) -> int:
+        """What the transport holds."""
+        return self._frames.buffered()
+
     async def aclose(self) -> None:
         """Nothing is held here."""
 
@@ -62,6 +70,7 @@ class QueuedOutbox:
     def __init__(self, send_text: Callable[[str], Awaitable[None]]) -> None:
         self._send_text = send_text
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue(MAX_QUEUED_FRAMES)
+        self._held = 0
         self._task = asyncio.create_task(self._send())
 
     def put(self, outgoing: Outgoing) -> bool:
@@ -70,7 +79,12 @@ class QueuedOutbox:
             self._queue.put_nowait(outgoing)
         except asyncio.QueueFull:
             return False
+        self._held += len(outgoing.frame)
         return True
+
+    def held(self) -> int:
+        """What waits for the task."""
+        return self._held
 
     async def aclose(self) -> None:
         """Ends the task."""
@@ -81,3 +95,4 @@ class QueuedOutbox:
         while True:
             outgoing = await self._queue.get()
             await self._send_text(outgoing.text)
+            self._held -= len(outgoing.frame)

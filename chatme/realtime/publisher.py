@@ -29,7 +29,9 @@ class Publisher:
         """Sends the event to the open sockets of these users, on every node."""
         if users:
             text = event_frame(event.name, event.data)
-            self._backplane.publish(Envelope(frozenset(users), text, without, quiet_in, only_in))
+            self._backplane.publish(
+                Envelope(frozenset(users), text, without, quiet_in, only_in, event.name)
+            )
 
     def end_sessions(
         self, user_id: ObjectId, session_ids: Collection[ObjectId] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +13,12 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from odmantic import AIOEngine, Model
 from pymongo.errors import ConfigurationError, PyMongoError
 
+from chatme.ports import UNMETERED, Meter
 from chatme.settings import Settings
 from chatme.storage.embedded.client import EmbeddedClient
+from chatme.storage.embedded.naming import name_of
+from chatme.storage.embedded.worker import Operation
+from chatme.storage.listening import CommandTimes
 
 DEFAULT_DATABASE = "chatme"
 EMBEDDED_FILE = "chatme.db"
@@ -25,8 +29,8 @@ DatabaseError = PyMongoError
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[AIOEngine]:
-    """The database that the settings name, until the block ends.
+async def open_engine(settings: Settings, meter: Meter = UNMETERED) -> AsyncIterator[AIOEngine]:
+    """The database that the settings name, until the block ends; it tells the meter its times.
 
     Raises `DatabaseError`: where another process has the embedded file
     (`storage.embedded.errors.DatabaseInUseError`), where that file is no database of ours, or where
@@ -34,29 +38,36 @@ async def open_engine(settings: Settings) -> AsyncIterator[AIOEngine]:
     """
     if settings.mongodb_uri is None:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async with await _open_embedded(settings.data_dir / EMBEDDED_FILE) as embedded:
+        async with await _open_embedded(settings.data_dir / EMBEDDED_FILE, meter) as embedded:
             # The embedded client has Motor's shape, not its type.
             yield AIOEngine(cast("AsyncIOMotorClient[Any]", embedded), DEFAULT_DATABASE)
         return
     uri = settings.mongodb_uri.get_secret_value()
-    client = _motor(uri)
+    client = _motor(uri, meter)
     try:
         yield AIOEngine(client, database_name(uri))
     finally:
         client.close()
 
 
-async def _open_embedded(path: Path) -> EmbeddedClient:
+async def _open_embedded(path: Path, meter: Meter) -> EmbeddedClient:
+    def watch(operation: Operation, seconds: float) -> None:
+        meter.asked(*name_of(operation), seconds)
+
     try:
-        return await EmbeddedClient.open(path)
+        return await EmbeddedClient.open(path, watch=watch)
     except sqlite3.DatabaseError as error:
         raise PyMongoError(f"{path} cannot be opened: {error}") from error
 
 
-def _motor(uri: str) -> AsyncIOMotorClient[Any]:
+def _motor(uri: str, meter: Meter) -> AsyncIOMotorClient[Any]:
     try:
         return AsyncIOMotorClient(
-            uri, serverSelectionTimeoutMS=_TIMEOUT_MS, w="majority", journal=True
+            uri,
+            serverSelectionTimeoutMS=_TIMEOUT_MS,
+            w="majority",
+            journal=True,
+            event_listeners=[CommandTimes(meter)],
         )
     except ValueError as error:  # pymongo's word for a faulty port or host
         raise ConfigurationError(f"MONGODB_URI cannot be read: {error}") from error
@@ -90,3 +101,12 @@ async def prepare(engine: AIOEngine, models: Sequence[type[Model]]) -> None:
 async def ping(engine: AIOEngine) -> None:
     """Returns when the database answers; raises the driver's error where it does not."""
     await engine.database.command("ping")
+
+
+def queues(engine: AIOEngine) -> Mapping[str, Callable[[], int]]:
+    """How many operations wait, by queue; nothing for a MongoDB, whose queues are its own."""
+    client: object = engine.client
+    if not isinstance(client, EmbeddedClient):
+        return {}
+    reader, writer = client.reader, client.writer
+    return {"database_reads": lambda: reader.waiting, "database_writes": lambda: writer.waiting}

@@ -140,3 +140,13 @@ async def test_who_gives_up_leaves_the_queue(hasher: Hasher) -> None:
     await asyncio.gather(*crowd, return_exceptions=True)
 
     assert await hasher.hash_password("Secret-1")
+
+
+async def test_what_waits_is_known(hasher: Hasher) -> None:
+    """The hasher says how many secrets are on their way."""
+    hashing = [asyncio.create_task(hasher.hash_token(str(at))) for at in range(5)]
+    await asyncio.sleep(0)
+    waiting = hasher.waiting
+    await asyncio.gather(*hashing)
+
+    assert (waiting, hasher.waiting) == (5, 0)

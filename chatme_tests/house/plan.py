@@ -51,7 +51,7 @@ INSIDE: Mapping[str, int] = {
 }
 
 # The rooms above the features, lowest first: each may import those before it.
-ABOVE = ("wiring", "manual", "app", "console", "cli", "__main__")
+ABOVE = ("watching", "wiring", "manual", "app", "console", "cli", "__main__")
 
 # uvicorn's protocol classes, hardened: the only code that knows its and websockets' internals.
 PROTOCOLS = (
@@ -66,6 +66,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "motor": ("chatme/storage/",),
     "pymongo": ("chatme/storage/",),
     "sqlite3": ("chatme/storage/",),
+    "prometheus_client": ("chatme/metrics.py",),
     "aiosmtplib": ("chatme/mail.py",),
     "redis": (
         "chatme/realtime/backplane/redis.py",

@@ -13,7 +13,7 @@ from chatme_tests.house.source import Source, bitten, breaches, listing, sources
 # Source files whose tests stand elsewhere, and where.
 ELSEWHERE: Mapping[str, str] = {
     "chatme/__main__.py": "one call of cli.main; the flows start the server through it",
-    "chatme/ports.py": "Protocols without a body: mypy --strict holds them",
+    "chatme/ports.py": "Protocols, and a meter, without a body: mypy --strict holds them",
     "chatme/realtime/backplane/base.py": "the contract: conformance runs it on each twin",
 }
 

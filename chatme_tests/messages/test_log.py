@@ -20,6 +20,7 @@ from chatme_tests.conversations.engines import (
     HeldEngine,
 )
 from chatme_tests.conversations.world import World
+from chatme_tests.fakes import RecordingMeter
 from chatme_tests.messages.stage import made
 
 TEA = ObjectId()
@@ -314,3 +315,15 @@ async def test_a_write_whose_answer_is_lost_is_known(world: World, kind: str) ->
         await _write(log, message, kind)
 
     assert await log.tail(TEA) == ((2, 2) if kind == "append" else (1, 2))
+
+
+async def test_a_stored_message_is_counted(world: World) -> None:
+    """Each message counts once, by its type; one that was sent before does not."""
+    meter = RecordingMeter()
+    log = MessageLog(world.engine, meter)
+    await _add(log, "one")
+    await _add(log, "two", client_id="c")
+    with pytest.raises(AlreadySent):
+        await _add(log, "two", client_id="c")
+
+    assert meter.told == [("stored", "text")] * 2

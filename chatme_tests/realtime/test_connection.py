@@ -17,6 +17,7 @@ from chatme.errors import NotAuthenticated
 from chatme.realtime.close import Close
 from chatme.realtime.connection import EXPIRY_WARNING, Connection
 from chatme.realtime.outbox import Outgoing
+from chatme_tests.fakes import RecordingMeter
 from chatme_tests.realtime.fakes import ANN, BOB, NOON, FrozenClock, Said, Text, principal
 from chatme_tests.realtime.peers import Peer, scope
 
@@ -35,6 +36,10 @@ class Box:
         """Keeps a frame."""
         self.texts.append(outgoing.text)
         return not self.is_full
+
+    def held(self) -> int:
+        """The characters that were put."""
+        return sum(map(len, self.texts))
 
     async def aclose(self) -> None:
         """Counts."""
@@ -55,8 +60,9 @@ class Line:
         self.opened: list[ObjectId] = []
         self.websocket = WebSocket(scope(self.peer), self.peer.receive, self.peer.send)
         self.ended: list[Connection] = []
+        self.meter = RecordingMeter()
         self.connection = Connection(
-            self.websocket, self.box, FrozenClock(), self._on_open, self._on_close
+            self.websocket, self.box, FrozenClock(), self._on_open, self._on_close, self.meter
         )
 
     def _on_close(self, connection: Connection) -> None:
@@ -302,3 +308,16 @@ async def test_the_clock_is_the_given_one(line: Line) -> None:
 
     assert line.connection.principal.expires_at == NOON + timedelta(hours=1)
     assert not line.connection.closing
+
+
+async def test_frames_and_the_end_are_counted(line: Line) -> None:
+    """What goes to the socket alone is counted by its event, and the end once, by its reason."""
+    line.connection.say(Said(Text(a_text="a")))
+    await line.connection.stream(Said(Text(a_text="b")))
+    held = line.connection.held
+    line.connection.close(Close.TOO_SLOW)
+    line.connection.close(Close.FAULT)
+    line.connection.say(Said(Text(a_text="c")))
+
+    assert held == len(line.box.texts[0])
+    assert line.meter.told == [("sent", "said", 1), ("sent", "said", 1), ("closed", "too_slow")]

@@ -12,6 +12,7 @@ from chatme.errors import Code, NotFound, RateLimited
 from chatme.realtime.dispatcher import Client, Command, Dispatcher
 from chatme.realtime.frames import ClientFrame, FrameId
 from chatme.shapes import Id, Shape
+from chatme_tests.fakes import RecordingMeter
 from chatme_tests.realtime.fakes import HandlersClient, Text, principal
 
 HEX = "65f0c0ffee65f0c0ffee65f0"
@@ -205,3 +206,37 @@ async def test_each_service_works_its_own() -> None:
 def test_the_signature_names_the_shape() -> None:
     """A row knows the shape of its data from its handler's signature."""
     assert Command("ask", ask).shape is Ask
+
+
+async def test_frames_are_counted(desk: Desk) -> None:
+    """Each frame counts under its event, to its outcome, and so does its answer, if any; an event
+    that nobody knows has no name of its own."""
+    meter = RecordingMeter()
+    table = Dispatcher(meter)
+    table.register(COMMANDS, desk)
+    await table.dispatch(signed_in(), frame("ask", 1, toId=HEX))
+    await table.dispatch(signed_in(), frame("ask", toId=HEX))
+    await table.dispatch(signed_in(), frame("refuse", 2, aText="x"))
+    await table.dispatch(signed_in(), frame("x" * 1000))
+    with pytest.raises(ZeroDivisionError):
+        await table.dispatch(signed_in(), frame("fail", 3, aText="x"))
+
+    assert meter.told == [
+        ("worked", "ask", None),
+        ("sent", "ack", 1),
+        ("worked", "ask", None),
+        ("worked", "refuse", "not_found"),
+        ("sent", "error", 1),
+        ("worked", "unknown", "unknown_event"),
+        ("sent", "error", 1),
+        ("worked", "fail", "internal_error"),
+    ]
+
+
+def test_a_refusal_is_counted(desk: Desk) -> None:
+    """A frame that is not worked at all counts as refused, and is answered."""
+    meter = RecordingMeter()
+    answer = orjson.loads(Dispatcher(meter).refuse(7, RateLimited(retry_after=2)))
+
+    assert (answer["event"], answer["id"], answer["data"]["retryAfter"]) == ("error", 7, 2)
+    assert meter.told == [("refused", "socket", "rate_limited"), ("sent", "error", 1)]

@@ -10,6 +10,7 @@ from bson import ObjectId
 from chatme.realtime.backplane.base import Envelope, SessionsEnded
 from chatme.realtime.close import Close
 from chatme.realtime.hub import Hub
+from chatme_tests.fakes import RecordingMeter
 from chatme_tests.realtime.fakes import ANN, BOB, Listener, principal
 
 FEW = 3
@@ -227,3 +228,15 @@ def test_sockets_may_come_and_go_while_one_hears() -> None:
 
     assert len(first.heard) == len(second.heard) == len(other.heard) == 1
     assert first not in hub.everyone()
+
+
+def test_frames_are_counted_by_the_batch() -> None:
+    """One count for each event that reached somebody, with the sockets that it went to."""
+    meter = RecordingMeter()
+    hub = Hub(meter)
+    first, *_ = here(hub, ANN, ANN, BOB)
+    hub.receive(Envelope(frozenset({ANN, BOB}), "hi", event="greeting"))
+    hub.receive(Envelope(frozenset({ANN}), "hi", without=first.id, event="greeting"))
+    hub.receive(Envelope(frozenset({ObjectId()}), "hi", event="greeting"))
+
+    assert meter.told == [("sent", "greeting", 3), ("sent", "greeting", 1)]

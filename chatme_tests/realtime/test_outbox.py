@@ -158,3 +158,18 @@ async def test_a_lost_peer_is_no_noise() -> None:
 
     assert outbox.put(Outgoing("b"))
     await outbox.aclose()
+
+
+async def test_what_is_held_is_known(line: Line) -> None:
+    """A peer that reads leaves nothing behind; one that does not leaves every byte."""
+    frame = len(encode_text_frame("a"))
+    line.outbox.put(Outgoing("a"))
+    await line.arrived(1)
+    await asyncio.sleep(0)
+    assert line.outbox.held() == 0
+
+    line.stop_reading()
+    for _ in range(3):
+        line.outbox.put(Outgoing("a"))
+    await asyncio.sleep(0)
+    assert line.outbox.held() == 3 * frame

@@ -19,8 +19,9 @@ from chatme.storage.engine import (
     open_engine,
     ping,
     prepare,
+    queues,
 )
-from chatme_tests.fakes import settings_of
+from chatme_tests.fakes import RecordingMeter, settings_of
 
 
 class Note(Model):
@@ -169,3 +170,22 @@ async def test_a_faulty_uri_is_a_database_error(tmp_path: Path, uri: str) -> Non
     with pytest.raises(DatabaseError):
         async with open_engine(settings_of(tmp_path, mongodb_uri=uri)):
             raise AssertionError("opened nothing")
+
+
+async def test_the_embedded_database_is_metered(tmp_path: Path) -> None:
+    """Each operation is counted under its name and collection, and its queues can be read."""
+    meter = RecordingMeter()
+    async with open_engine(settings_of(tmp_path), meter) as engine:
+        things = engine.database["things"]
+        await things.insert_one({"_id": 1})
+        await things.find_one({"_id": 1})
+        depths = {name: depth() for name, depth in queues(engine).items()}
+
+    assert meter.told == [("asked", "insert", "things"), ("asked", "find", "things")]
+    assert depths == {"database_reads": 0, "database_writes": 0}
+
+
+async def test_a_mongodb_has_no_queues_of_ours(tmp_path: Path) -> None:
+    """What waits for a MongoDB waits there."""
+    async with open_engine(settings_of(tmp_path, mongodb_uri="mongodb://127.0.0.1:1")) as engine:
+        assert queues(engine) == {}

@@ -11,13 +11,17 @@ from bson import ObjectId
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One encoded frame, the users it goes to, and which of their sockets are left out."""
+    """One encoded frame, the users it goes to, and which of their sockets are left out.
+
+    ``event`` is the frame's event, for who counts frames.
+    """
 
     users: frozenset[ObjectId]
     text: str
     without: str | None = None
     quiet_in: ObjectId | None = None
     only_in: ObjectId | None = None
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)

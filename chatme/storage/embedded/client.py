@@ -22,7 +22,7 @@ from chatme.storage.embedded.errors import UnsupportedError
 from chatme.storage.embedded.lock import FileLock
 from chatme.storage.embedded.session import EmbeddedSession
 from chatme.storage.embedded.store import Store, create
-from chatme.storage.embedded.worker import QUEUE_LIMIT, Reader, Writer
+from chatme.storage.embedded.worker import QUEUE_LIMIT, Reader, Watch, Writer
 
 Clock = Callable[[], datetime.datetime]
 
@@ -57,6 +57,7 @@ class EmbeddedClient:
         clock: Clock = utc_now,
         sweep_seconds: float | None = 60.0,
         queue_limit: int = QUEUE_LIMIT,
+        watch: Watch | None = None,
     ) -> EmbeddedClient:
         """Open a database file, made with mode 0600 if it is not there.
 
@@ -65,6 +66,7 @@ class EmbeddedClient:
             clock: naive UTC; what TTL indexes go by.
             sweep_seconds: how often they are swept; None for never (call `sweep`).
             queue_limit: operations that may wait for each of the two threads.
+            watch: told how long each operation took.
 
         Raises:
             DatabaseInUseError: another client has the file open.
@@ -73,8 +75,8 @@ class EmbeddedClient:
         lock = FileLock(path)
         stores = await asyncio.to_thread(_prepare, path, lock)
         loop = asyncio.get_running_loop()
-        writer = Writer("chatme-writer", stores[0], loop, limit=queue_limit)
-        reader = Reader("chatme-reader", stores[1], loop, limit=queue_limit)
+        writer = Writer("chatme-writer", stores[0], loop, limit=queue_limit, watch=watch)
+        reader = Reader("chatme-reader", stores[1], loop, limit=queue_limit, watch=watch)
         writer.start()
         reader.start()
         client = cls(path, lock, writer, reader, clock)

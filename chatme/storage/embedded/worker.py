@@ -26,7 +26,9 @@ from chatme.storage.embedded.errors import QueueFullError, StorageFailureError
 from chatme.storage.embedded.store import Store
 
 Operation = Callable[[Store], Any]
-Item = tuple[Operation, asyncio.Future[Any]]
+Item = tuple[Operation, asyncio.Future[Any], float]
+Watch = Callable[[Operation, float], None]
+"""Told of every operation and the seconds from its call to its answer; on the event loop."""
 
 # Operations that may wait in one queue; a caller beyond them is told so at once.
 QUEUE_LIMIT: Final = 20_000
@@ -37,10 +39,11 @@ _GROUP_SECONDS = 0.05
 class Outcome:
     """What became of one operation: its value or its exception, caught in a `with`."""
 
-    __slots__ = ("error", "future", "value")
+    __slots__ = ("error", "future", "item", "value")
 
-    def __init__(self, future: asyncio.Future[Any]) -> None:
-        self.future = future
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.future = item[1]
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -74,6 +77,7 @@ class Worker:
         store: the connection, which is the thread's from now on, to its closing.
         loop: the event loop on which futures resolve.
         limit: operations that may wait.
+        watch: told how long each took.
     """
 
     def __init__(
@@ -83,8 +87,10 @@ class Worker:
         loop: asyncio.AbstractEventLoop,
         *,
         limit: int = QUEUE_LIMIT,
+        watch: Watch | None = None,
     ) -> None:
         self.commits = 0
+        self._watch = watch
         self._loop = loop
         self._limit = limit
         self._waiting = 0
@@ -94,6 +100,11 @@ class Worker:
         self._queue: deque[Item] = deque(maxlen=limit)
         self._awake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Operations that were not answered yet."""
+        return self._waiting
 
     def start(self) -> None:
         """Start the thread."""
@@ -112,7 +123,7 @@ class Worker:
             raise QueueFullError(f"{self._limit} operations wait for the database already")
         self._waiting += 1
         future = self._loop.create_future()
-        self._queue.append((operation, future))
+        self._queue.append((operation, future, time.perf_counter()))
         if not self._awake.is_set():
             self._awake.set()
         return future
@@ -147,7 +158,7 @@ class Worker:
         rest = group
         while rest:
             outcomes: list[Outcome] = []
-            whole = Outcome(rest[0][1])
+            whole = Outcome(rest[0])
             with whole:
                 self._transact(store, rest, outcomes)
             if whole.error is not None:
@@ -171,18 +182,18 @@ class Worker:
         error: BaseException,
     ) -> list[Outcome]:
         """The transaction failed: nothing of it is there, so none of its group succeeded."""
-        with Outcome(group[0][1]):
+        with Outcome(group[0]):
             store.rollback()
         failed = []
         for place in range(max(1, len(outcomes))):
-            outcome = Outcome(group[place][1])
+            outcome = Outcome(group[place])
             # Also where it was refused: what it clashed with may be what is undone here.
             outcome.error = _as_failure(error)
             failed.append(outcome)
         return failed
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
-        with Outcome(outcomes[0].future) as told:
+        with Outcome(outcomes[0].item) as told:
             self._loop.call_soon_threadsafe(self._settle, outcomes)
         if told.error is not None and not self._loop.is_closed():
             raise told.error
@@ -191,6 +202,10 @@ class Worker:
         self._waiting -= len(outcomes)
         for outcome in outcomes:
             outcome.settle()
+        if self._watch is not None:
+            now = time.perf_counter()
+            for outcome in outcomes:
+                self._watch(outcome.item[0], now - outcome.item[2])
 
 
 def _as_failure(error: BaseException) -> BaseException:
@@ -212,9 +227,9 @@ class Writer(Worker):
     ) -> None:
         store.begin(write=True)
         until = time.monotonic() + _GROUP_SECONDS
-        for operation, future in group:
-            with Outcome(future) as outcome:
-                outcome.value = operation(store)
+        for item in group:
+            with Outcome(item) as outcome:
+                outcome.value = item[0](store)
             outcomes.append(outcome)
             if isinstance(outcome.error, sqlite3.Error):
                 raise outcome.error
@@ -235,9 +250,9 @@ class Reader(Worker):
     ) -> None:
         store.begin()
         until = time.monotonic() + _GROUP_SECONDS
-        for operation, future in group:
-            with Outcome(future) as outcome:
-                outcome.value = operation(store)
+        for item in group:
+            with Outcome(item) as outcome:
+                outcome.value = item[0](store)
             outcomes.append(outcome)
             if isinstance(outcome.error, sqlite3.Error):
                 outcome.error = _as_failure(outcome.error)

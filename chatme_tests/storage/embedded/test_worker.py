@@ -17,7 +17,7 @@ from chatme.storage.embedded import writes
 from chatme.storage.embedded.errors import QueueFullError, Refusal, StorageFailureError
 from chatme.storage.embedded.scan import covered_count
 from chatme.storage.embedded.store import Store, create
-from chatme.storage.embedded.worker import Reader, Writer
+from chatme.storage.embedded.worker import Operation, Reader, Writer
 
 NAMESPACE = ("chatme", "things")
 
@@ -189,3 +189,22 @@ async def test_a_reader_sees_what_was_acknowledged(writer: Writer, path: Path) -
     assert await reader.submit(count) == 50
     reader.stop()
     reader.join()
+
+
+async def test_every_operation_is_watched(path: Path) -> None:
+    """Whoever watches is told of each operation once, refused ones too, and of what waits."""
+    told: list[tuple[Operation, float]] = []
+    create(path)
+    loop = asyncio.get_running_loop()
+    made = Writer("w", Store(path), loop, watch=lambda *what: told.append(what))
+    made.start()
+    first, second = insert(1), insert(1)
+    writes = [made.submit(first), made.submit(second)]
+    waiting = made.waiting
+    await asyncio.gather(*writes, return_exceptions=True)
+    made.stop()
+    await asyncio.to_thread(made.join)
+
+    assert [operation for operation, _ in told] == [first, second]
+    assert all(0 < seconds < 10 for _, seconds in told)
+    assert (waiting, made.waiting) == (2, 0)

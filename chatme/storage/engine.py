@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote_plus
 
+import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
 from odmantic import AIOEngine, Model
 from pymongo.errors import ConfigurationError, PyMongoError
@@ -99,8 +100,10 @@ async def prepare(engine: AIOEngine, models: Sequence[type[Model]]) -> None:
 
 
 async def ping(engine: AIOEngine) -> None:
-    """Returns when the database answers; raises the driver's error where it does not."""
-    await engine.database.command("ping")
+    """Returns when the database answers; raises the driver's error where it does not, in time."""
+    # Else a server that froze with an open connection would keep a thread for as long.
+    with pymongo.timeout(_TIMEOUT_MS / 1000):
+        await engine.database.command("ping")
 
 
 def queues(engine: AIOEngine) -> Mapping[str, Callable[[], int]]:

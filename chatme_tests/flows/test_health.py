@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import subprocess
@@ -15,9 +16,10 @@ import httpx
 import pytest
 
 from chatme.health import checks
-from chatme.health.service import HealthService
+from chatme.health.service import FRESH_SECONDS, HealthService
 from chatme.storage.engine import open_engine
 from chatme_tests.fakes import settings_of
+from chatme_tests.mongodb_stub import MongoDBStub
 from chatme_tests.redis_stub import RedisStub, free_port
 from chatme_tests.server import Server
 from chatme_tests.serving import PATIENCE
@@ -145,26 +147,48 @@ async def test_a_flood_of_questions(server: Server) -> None:
 
 
 @asynccontextmanager
-async def _mongodb_at(port: int, folder: Path) -> AsyncIterator[HealthService]:
-    """Health over a MongoDB at a port of this machine."""
-    settings = settings_of(folder, mongodb_uri=f"mongodb://127.0.0.1:{port}")
-    async with open_engine(settings) as engine:
-        service = HealthService({"mongodb": checks.database(engine)}, 0.2)
-        yield service
+async def _over(uri: str, folder: Path) -> AsyncIterator[HealthService]:
+    """Health over a MongoDB elsewhere, which forgets what it said as fast as it is asked."""
+    async with open_engine(settings_of(folder, mongodb_uri=uri)) as engine:
+        ticks = itertools.count()
+        parts = {"mongodb": checks.database(engine)}
+        service = HealthService(parts, 0.5, lambda: next(ticks) * FRESH_SECONDS)
+        async with asyncio.timeout(2 * PATIENCE):
+            yield service
         await service.aclose()
 
 
-async def test_a_stopped_mongodb(tmp_path: Path) -> None:
-    """A MongoDB that is not there is down."""
-    async with asyncio.timeout(PATIENCE), _mongodb_at(free_port(), tmp_path) as service:
+async def test_a_mongodb_that_stops(tmp_path: Path) -> None:
+    """A MongoDB that answers is up; once it is stopped it is down."""
+    async with MongoDBStub() as stub, _over(stub.uri, tmp_path) as service:
+        assert (await service.report()).info["mongodb"]["pingMs"] >= 0
+        await stub.stop()
         assert list((await service.report()).error) == ["mongodb"]
 
 
-async def test_a_frozen_mongodb(tmp_path: Path) -> None:
-    """A MongoDB that takes connections and never says a word is down at the deadline."""
+async def test_a_mongodb_that_freezes(tmp_path: Path) -> None:
+    """One that takes a ping and does not answer is down at the deadline, is not asked again by
+    each report, and is up soon after it thaws: the first ping ends by itself."""
+    async with MongoDBStub() as stub, _over(stub.uri, tmp_path) as service:
+        assert (await service.report()).status == "ok"
+        stub.thawed.clear()
+        for _ in range(3):
+            part = (await service.report()).error["mongodb"]
+            assert part == {"status": "down", "message": "No answer within 0.5 s."}
+        assert stub.asked["ping"] == 2
+
+        while (await service.report()).error["mongodb"]["message"].startswith("No answer"):
+            pass
+        stub.thawed.set()
+        while (await service.report()).status != "ok":
+            pass
+
+
+async def test_a_silent_mongodb(tmp_path: Path) -> None:
+    """A server that takes connections and never says a word is down at the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        async with asyncio.timeout(PATIENCE), _mongodb_at(port, tmp_path) as service:
+        uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}"
+        async with _over(uri, tmp_path) as service:
             found = (await service.report()).error
 
-    assert found["mongodb"]["message"] == "No answer within 0.2 s."
+    assert found["mongodb"]["message"] == "No answer within 0.5 s."

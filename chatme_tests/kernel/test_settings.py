@@ -164,6 +164,7 @@ def test_node_env_is_another_name(
         ("HEALTH_MEMORY_LIMIT_MB", "63"),
         ("LOG_LEVEL", "loud"),
         ("HEALTH_DISK_FREE_MB", "-1"),
+        *(("METRICS_TOKEN", text) for text in ("x" * 15, "x" * 513, "x y" * 8, "\u00e9" * 16)),
         *(("REDIS_URL", f"redis:{end}") for end in ("", "//", "//h:x", "//h:65536", "//h:0")),
         *(("REDIS_URL", text) for text in ("localhost:6379", "http://localhost", "redis://[::1")),
         ("WS_MAX_PER_USER", "0"),
@@ -343,3 +344,13 @@ def test_a_data_folder_that_is_none_is_a_fault(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"^DATA_DIR data cannot be used"):
         load_settings()
+
+
+def test_metrics_need_a_long_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that is long enough is kept, and shown nowhere."""
+    settings = load(monkeypatch, {"METRICS_TOKEN": LONG, "REDIS_URL": "redis://:secret@host/0"})
+
+    assert settings.metrics_token is not None
+    assert settings.metrics_token.get_secret_value() == LONG
+    assert LONG not in repr(settings)
+    assert "secret@" not in repr(settings)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from chatme.watching import build_health, open_metrics
+from chatme.metrics import Metrics
+from chatme.realtime.backplane.base import Envelope
+from chatme.watching import build_health, open_metrics, watch
 from chatme.wiring import open_services
 from chatme_tests.fakes import opened_engine, settings_of
+from chatme_tests.realtime.chatroom import BEARER, House
+from chatme_tests.realtime.fakes import ANN
 
 
 async def test_every_part_that_counts_is_read(tmp_path: Path) -> None:
@@ -26,6 +30,32 @@ async def test_every_part_that_counts_is_read(tmp_path: Path) -> None:
         'chatme_outbox_bytes{of="slowest"} 0.0',
     ):
         assert line in text.splitlines()
+
+
+async def test_what_sockets_hold_is_read(tmp_path: Path) -> None:
+    """Strangers and users are told apart, and what a slow socket has not taken is seen."""
+    metrics, house = Metrics("1"), House()
+    async with opened_engine(tmp_path / "data", []) as engine:
+        watch(metrics, engine, house.hub, house.presence, house.endpoint)
+        async with (
+            house.connect(),
+            house.connect(headers=BEARER, ready=True) as slow,
+            house.connect(headers=BEARER, ready=True) as quick,
+        ):
+            await slow.frame()
+            await quick.frame()
+            slow.wire.is_stuck = True
+            house.hub.receive(Envelope(frozenset({ANN}), "{}"))
+            lines = (await metrics.expose()).decode().splitlines()
+    await house.aclose()
+
+    assert {
+        'chatme_sockets{state="signed_in"} 2.0',
+        'chatme_sockets{state="stranger"} 1.0',
+        "chatme_users_online 1.0",
+        'chatme_outbox_bytes{of="all"} 4.0',
+        'chatme_outbox_bytes{of="slowest"} 4.0',
+    } <= set(lines)
 
 
 async def test_the_loop_is_measured_while_open() -> None:

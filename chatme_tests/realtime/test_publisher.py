@@ -40,7 +40,7 @@ def test_an_event_is_framed_once_for_all() -> None:
     announcer.publish(Said(Text(a_text="hi")), [ANN, BOB, ANN])
     (envelope,) = backplane.envelopes
 
-    assert envelope.users == {ANN, BOB}
+    assert (envelope.users, envelope.event) == (frozenset({ANN, BOB}), "said")
     assert (envelope.without, envelope.quiet_in, envelope.only_in) == (None, None, None)
     assert orjson.loads(envelope.text) == {"event": "said", "data": {"aText": "hi"}}
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chatme.ports import Meter
 
 UNMATCHED = "unmatched"
-"""The route of what no route takes, answers to preflights included."""
+"""The route of what reaches none: strange paths, preflights, what is over a rate."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

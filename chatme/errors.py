@@ -13,7 +13,8 @@
     ├── UnsupportedType  415
     ├── Invalid          422
     ├── RateLimited      429
-    └── Unavailable      503
+    ├── Unavailable      503
+    └── StorageFull      507
 
 Each carries what a caller needs to act: a stable ``code``, a sentence, the faulty fields, and
 how long to wait. REST shows them in the envelope, the socket in an ``error`` frame.
@@ -54,6 +55,7 @@ class Code(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     SECOND_FACTOR_ON = "second_factor_on"
     SESSION_ENDED = "session_ended"
+    STORAGE_FULL = "storage_full"
     UNAVAILABLE = "unavailable"
     UNKNOWN_EVENT = "unknown_event"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -185,3 +187,11 @@ class Unavailable(ChatMeError):
     status = 503
     code = Code.UNAVAILABLE
     message = "The service is not available for the moment."
+
+
+class StorageFull(ChatMeError):
+    """There is no room left for what the caller sends."""
+
+    status = 507
+    code = Code.STORAGE_FULL
+    message = "There is no room left for this."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from bson import ObjectId
@@ -257,3 +258,23 @@ class NoMeter:
 
 
 UNMETERED: Final = NoMeter()
+
+
+class Blobs(Protocol):
+    """Keeps uploaded bytes."""
+
+    async def put(self, public_id: str, source: Path, media_type: str, name: str) -> str:
+        """Takes the file over and keeps it under an id that nobody can guess; its URL.
+
+        ``name`` is what a reader's browser saves it as. Raises `errors.StorageFull` on a full
+        disk, `errors.Unavailable` where the store cannot be reached. ``source`` is gone
+        afterwards in either case.
+        """
+        ...
+
+    async def delete(self, public_id: str) -> None:
+        """Forgets the bytes; also where there are none.
+
+        Raises `errors.Unavailable` where the store cannot be reached.
+        """
+        ...

@@ -93,6 +93,7 @@ CODES: Mapping[Code, str] = {
     Code.REQUEST_TIMEOUT: "Over HTTP only: the request did not arrive in time.",
     Code.SECOND_FACTOR_ON: "Over REST only: there is a second factor already.",
     Code.SESSION_ENDED: "Over REST only: the session is over, sign in again.",
+    Code.STORAGE_FULL: "Over REST only: there is no room left for an upload.",
     Code.UNAVAILABLE: "Not just now: try again after `retryAfter` seconds.",
     Code.UNKNOWN_EVENT: "There is no event of that name.",
     Code.UNSUPPORTED_MEDIA_TYPE: "Over HTTP only: the body is of another type.",

@@ -22,6 +22,7 @@ how long to wait. REST shows them in the envelope, the socket in an ``error`` fr
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -195,3 +196,8 @@ class StorageFull(ChatMeError):
     status = 507
     code = Code.STORAGE_FULL
     message = "There is no room left for this."
+
+    @staticmethod
+    def told_by(error: OSError) -> bool:
+        """Whether this is what the system says: a full disk, a quota, a file over its limit."""
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

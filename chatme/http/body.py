@@ -52,6 +52,14 @@ def read_query(request: Request, shape: type[ShapeT]) -> ShapeT:
         raise invalid(error) from None
 
 
+def declared_length(request: Request) -> int:
+    """How long the head says that the body is, or nothing; raises `BadRequest` for no number."""
+    try:
+        return int(request.headers.get("content-length", "0"))
+    except ValueError:
+        raise BadRequest("The Content-Length is not a number.") from None
+
+
 def _has_no_body(request: Request) -> bool:
     """Whether the head announces none (RFC 9112, 6.3), nor a type for it."""
     head = request.headers
@@ -61,11 +69,7 @@ def _has_no_body(request: Request) -> bool:
 
 
 async def _read(request: Request) -> bytes:
-    try:
-        declared = int(request.headers.get("content-length", "0"))
-    except ValueError:
-        raise BadRequest("The Content-Length is not a number.") from None
-    if declared > MAX_JSON_BYTES:
+    if declared_length(request) > MAX_JSON_BYTES:
         raise TooLarge
     chunks = []
     size = 0

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
@@ -22,6 +24,7 @@ from chatme.errors import ChatMeError, MethodNotAllowed, NotAuthenticated, NotFo
 from chatme.http.body import read_json, read_query
 from chatme.http.caller import caller_of, peer_of
 from chatme.http.limiting import note
+from chatme.http.multipart import Received, Upload, receive
 from chatme.http.replies import Reply, error_response
 from chatme.ports import Authenticator
 from chatme.principal import Peer, Principal
@@ -37,6 +40,7 @@ class Call:
 
     request: Request
     principal: Principal | None
+    upload: Upload | None = None
 
     @property
     def caller(self) -> Principal:
@@ -62,16 +66,27 @@ class Call:
             raise NotFound
         return value
 
+    def received(self, folder: Path) -> AbstractAsyncContextManager[Received]:
+        """The file that the route takes, in this folder as long as the block runs; raises as
+        `multipart.receive` does."""
+        if self.upload is None:
+            raise TypeError("this route takes no upload")
+        return receive(self.request, self.upload, folder)
+
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One row: a method and path, what handles it, the status of success, who may call."""
+    """One row: a method and path, what handles it, the status of success, who may call.
+
+    A route with ``upload`` takes a form instead of JSON; its handler awaits `Call.received`.
+    """
 
     method: str
     path: str
     handler: Handler
     status: int = 200
     public: bool = False
+    upload: Upload | None = None
 
     @cached_property
     def parameters(self) -> dict[str, type[Shape]]:
@@ -99,7 +114,7 @@ async def respond(
         arguments["query"] = read_query(request, endpoint.parameters["query"])
     if "body" in endpoint.parameters:
         arguments["body"] = await read_json(request, endpoint.parameters["body"])
-    answer = await endpoint.handler(service, Call(request, principal), **arguments)
+    answer = await endpoint.handler(service, Call(request, principal, endpoint.upload), **arguments)
     if isinstance(answer, Response):
         return answer
     reply = answer if isinstance(answer, Reply) else Reply(answer)

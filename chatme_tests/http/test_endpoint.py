@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from bson import ObjectId
@@ -15,6 +16,7 @@ from starlette.routing import Mount
 
 from chatme.errors import ChatMeError, Code, Conflict, NotAuthenticated, RateLimited
 from chatme.http.endpoint import Call, Endpoint, bind
+from chatme.http.multipart import Upload
 from chatme.http.replies import Cookie, Reply
 from chatme.rates import Quota, Rate
 from chatme_tests.http.fakes import CALLER, SIGNED_IN, Doorkeeper, Stream, ask, bound, request
@@ -290,3 +292,24 @@ async def test_no_body_is_a_fault_of_ours(body: object) -> None:
 
     assert answer.status_code in (201, 400, 422)
     assert answer.status_code != 422 or answer.json()["errors"]
+
+
+async def test_a_form_reaches_its_handler(tmp_path: Path) -> None:
+    """A route that takes an upload hands its handler the file; strangers are refused unread."""
+
+    async def keep(_service: object, call: Call) -> Letter:
+        async with call.received(tmp_path) as received:
+            return Letter(id=ObjectId(HEX), body=received.name + received.path.read_text())
+
+    app = bound(Endpoint("POST", "/files", keep, status=201, upload=Upload("file", 9)))
+    form = (
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhi\r\n--B--'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    stranger = await ask(app, "POST", "/files", headers=headers, content=form)
+    answer = await ask(app, "POST", "/files", headers={**headers, **SIGNED_IN}, content=form)
+
+    assert (stranger.status_code, answer.status_code) == (401, 201)
+    assert answer.json() == {"id": HEX, "body": "a.txthi"}
+    with pytest.raises(TypeError):
+        Call(request(), CALLER).received(tmp_path)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 import pytest
 
 from chatme import errors
-from chatme.errors import ChatMeError, Code, Conflict, FieldFault, Invalid, NotFound, RateLimited
+from chatme.errors import (
+    ChatMeError,
+    Code,
+    Conflict,
+    FieldFault,
+    Invalid,
+    NotFound,
+    RateLimited,
+    StorageFull,
+)
 
 BRANCHES = tuple(
     kind for kind in ChatMeError.__subclasses__() if kind.__module__ == errors.__name__
@@ -73,3 +83,12 @@ def test_a_family_is_caught_by_its_head() -> None:
         raise RateLimited(retry_after=2)
 
     assert issubclass(ChatMeError, Exception)
+
+
+def test_a_full_disk_is_told_from_other_faults() -> None:
+    """Only what means that no room is left is told as such."""
+    full = [OSError(number, "x") for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+
+    assert all(StorageFull.told_by(error) for error in full)
+    assert not StorageFull.told_by(OSError(errno.EACCES, "x"))
+    assert not StorageFull.told_by(OSError())

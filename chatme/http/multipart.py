@@ -77,12 +77,6 @@ async def receive(request: Request, upload: Upload, folder: Path) -> AsyncIterat
         await asyncio.shield(asyncio.to_thread(draft.discard))
 
 
-def clear(folder: Path) -> None:
-    """Removes the drafts that a crash left in a folder; for the start, before anything arrives."""
-    for draft in folder.glob(f"{_DRAFT}*"):
-        draft.unlink(missing_ok=True)
-
-
 def _boundary(request: Request) -> bytes:
     media_type, parameters = parse_options_header(request.headers.get("content-type", ""))
     if media_type != b"multipart/form-data":
@@ -246,4 +240,4 @@ class _Draft:
             self._discarded = True
             if self._file is not None:
                 self._file.close()
-            self.path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)

@@ -20,7 +20,9 @@ KERNEL = frozenset(
         "wording",
     }
 )
-PLATFORM = frozenset({"http", "realtime", "storage", "ratelimit", "log", "mail", "metrics"})
+PLATFORM = frozenset(
+    {"http", "images", "realtime", "storage", "ratelimit", "log", "mail", "metrics"}
+)
 
 # Each feature and the features it may see directly; seeing along several arrows is fine.
 ARROWS: Mapping[str, tuple[str, ...]] = {
@@ -76,6 +78,8 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "authlib": ("chatme/auth/remote.py",),
     "httpx2": ("chatme/auth/remote.py",),
     "joserfc": ("chatme/auth/remote.py",),
+    "python_multipart": ("chatme/http/multipart.py",),
+    "PIL": ("chatme/images/",),
     "uvicorn": (*PROTOCOLS, "chatme/cli.py"),
     "websockets": PROTOCOLS,
 }

@@ -52,6 +52,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     PROVIDER_NOT_CONFIGURED = "provider_not_configured"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     RATE_LIMITED = "rate_limited"
     REQUEST_TIMEOUT = "request_timeout"
     SECOND_FACTOR_ON = "second_factor_on"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from os import stat_result
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -277,4 +278,22 @@ class Blobs(Protocol):
 
         Raises `errors.Unavailable` where the store cannot be reached.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that this server keeps itself, as it is to be served."""
+
+    path: Path
+    stat: stat_result
+    media_type: str
+    name: str
+
+
+class Shelf(Protocol):
+    """Finds what this server serves itself."""
+
+    async def find(self, public_id: str) -> StoredFile | None:
+        """The file of that id; nothing where there is none, whatever the id looks like."""
         ...

@@ -41,6 +41,7 @@ from chatme.wording import describe
 MIN_SECRET_BYTES = 32
 MAX_TOKEN_LIFE = timedelta(days=7)
 _SECRETS = ("jwt_secret", "jwt_refresh_secret")
+_CLOUDINARY = ("cloudinary_cloud_name", "cloudinary_api_key", "cloudinary_api_secret")
 _UNITS: Mapping[str, int] = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)?", re.ASCII)
 
@@ -192,6 +193,10 @@ class Settings(BaseSettings):
     oidc_issuer: Address | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
+    cloudinary_cloud_name: str | None = None
+    cloudinary_api_key: str | None = None
+    cloudinary_api_secret: SecretStr | None = None
+    cloudinary_api_url: Address = "https://api.cloudinary.com"
     health_memory_limit_mb: int = Field(1024, ge=64)
     health_disk_free_mb: int = Field(256, ge=0)
     metrics_token: Annotated[SecretStr | None, BeforeValidator(_token)] = None
@@ -261,6 +266,9 @@ def _faults(settings: Settings) -> list[str]:
         faults.append("PASSWORD_COST must be at least 12 in production")
     if settings.production and settings.smtp_url and not settings.mail_from:
         faults.append("MAIL_FROM must be set with SMTP_URL in production")
+    unset = [name.upper() for name in _CLOUDINARY if getattr(settings, name) is None]
+    if 0 < len(unset) < len(_CLOUDINARY):
+        faults.append(f"{' and '.join(unset)} must be set as well, or nothing of Cloudinary's")
     return faults
 
 

@@ -89,6 +89,7 @@ CODES: Mapping[Code, str] = {
     Code.NOT_FOUND: "There is no such thing, or none that you may see.",
     Code.PAYLOAD_TOO_LARGE: "Over HTTP only; a frame that is too large closes with 1009.",
     Code.PROVIDER_NOT_CONFIGURED: "Over REST only: this server knows no such sign-in.",
+    Code.RANGE_NOT_SATISFIABLE: "Over HTTP only: the file ends before what is asked for.",
     Code.RATE_LIMITED: "Too many frames: wait for `retryAfter` seconds.",
     Code.REQUEST_TIMEOUT: "Over HTTP only: the request did not arrive in time.",
     Code.SECOND_FACTOR_ON: "Over REST only: there is a second factor already.",

@@ -80,6 +80,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "joserfc": ("chatme/auth/remote.py",),
     "python_multipart": ("chatme/http/multipart.py",),
     "PIL": ("chatme/images/",),
+    "cloudinary": ("chatme/storage/cloudinary.py",),
     "uvicorn": (*PROTOCOLS, "chatme/cli.py"),
     "websockets": PROTOCOLS,
 }

@@ -354,3 +354,24 @@ def test_metrics_need_a_long_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.metrics_token.get_secret_value() == LONG
     assert LONG not in repr(settings)
     assert "secret@" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"CLOUDINARY_API_KEY": "k"},
+            "CLOUDINARY_CLOUD_NAME and CLOUDINARY_API_SECRET must be set as well, "
+            "or nothing of Cloudinary's",
+        ),
+        (
+            {"CLOUDINARY_CLOUD_NAME": "n", "CLOUDINARY_API_KEY": "k"},
+            "CLOUDINARY_API_SECRET must be set as well, or nothing of Cloudinary's",
+        ),
+    ],
+)
+def test_an_account_is_whole_or_none(
+    change: Mapping[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an account at Cloudinary is a fault at the start, not at the first upload."""
+    assert faults(monkeypatch, change) == [words]

@@ -89,15 +89,15 @@ def clean(path: Path, out: Path) -> Picture:
     return examine(out)
 
 
-def thumbnail(path: Path, out: Path) -> Picture:
-    """Writes a small WebP of the picture's first frame, 256 pixels at most each way.
+def thumbnail(path: Path, out: Path, size: int = THUMBNAIL) -> Picture:
+    """Writes a small WebP of the picture's first frame, so many pixels at most each way.
 
     For a picture that was examined; raises as `clean` does.
     """
     with _guarded(), _opened(path) as image:
         _check_size(image, 0)
         profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
-        image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        image.thumbnail((size, size), Image.Resampling.LANCZOS)
         small = image.convert("RGBA" if image.has_transparency_data else "RGB")
         with _created(out) as file:
             small.save(file, "WEBP", quality=80, method=4, icc_profile=profile)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chatme.errors import Unavailable
-from chatme.images.pictures import Picture, clean, thumbnail
+from chatme.images.pictures import THUMBNAIL, Picture, clean, thumbnail
 from chatme.images.sniffing import sniff_type
 
 MAX_WAITING = 50
@@ -39,9 +39,9 @@ class Studio:
         """`pictures.clean`; raises `Unavailable` where too many wait already."""
         return await self.run(lambda: clean(path, out))
 
-    async def thumbnail(self, path: Path, out: Path) -> Picture:
+    async def thumbnail(self, path: Path, out: Path, size: int = THUMBNAIL) -> Picture:
         """`pictures.thumbnail`; raises `Unavailable` where too many wait already."""
-        return await self.run(lambda: thumbnail(path, out))
+        return await self.run(lambda: thumbnail(path, out, size))
 
     async def sniff_type(self, path: Path) -> tuple[str, str]:
         """`sniffing.sniff_type`, which waits for no picture."""

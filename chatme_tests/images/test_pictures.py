@@ -292,6 +292,14 @@ def test_a_thumbnail_is_small(tmp_path: Path, kind: Format, mode: str) -> None:
     assert out.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_thumbnail_has_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    """A larger one is made where it is asked for, and never larger than the picture."""
+    source = hung(tmp_path, written(quarters(1024, 256), "PNG"))
+
+    assert thumbnail(source, tmp_path / "small", 512) == Picture("webp", 512, 128)
+    assert thumbnail(source, tmp_path / "small", 4096) == Picture("webp", 1024, 256)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "CMYK"])
 def test_a_thumbnail_keeps_what_is_seen(tmp_path: Path, mode: str) -> None:
     """Transparency stays, inks become light, and small pictures are not blown up."""

@@ -18,7 +18,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
 from chatme.errors import ChatMeError, StorageFull, TooLarge, UnsupportedType
-from chatme.images.stripping import Format, strip
+from chatme.images.stripping import Format, format_of, strip
 
 log = structlog.stdlib.get_logger("chatme.images")
 
@@ -77,10 +77,15 @@ def clean(path: Path, out: Path) -> Picture:
     Its pixels stay as they are, unless they must be turned. Raises as `examine` does, and
     `StorageFull`; then there may be a part of ``out``.
     """
-    with _guarded(), _opened(path) as image:
-        picture = _picture(image)
-        orientation = _orientation(image)
-        stripped = strip(path.read_bytes(), picture.format)
+    with _guarded():
+        data = path.read_bytes()
+        kind = format_of(data)
+        if kind is None:
+            raise _no_picture()
+        # First of all: it bounds what the decoder will have to go through.
+        stripped = strip(data, kind)
+        with _opened(path) as image:
+            orientation = _orientation(image)
         with _created(out) as file:
             file.write(stripped)
     found = examine(out)
@@ -118,7 +123,7 @@ def _guarded() -> Iterator[None]:
             if StorageFull.told_by(error):
                 raise StorageFull from None
             raise
-        raise UnsupportedType("This is not a picture, or a broken one.") from None
+        raise _no_picture() from None
 
 
 @contextmanager
@@ -144,7 +149,7 @@ def _picture(image: Image.Image) -> Picture:
             if _orientation(image) >= 5 and not _moves(image):
                 width, height = height, width
             return Picture(known, width, height)
-    raise UnsupportedType("This is not a picture.")
+    raise _no_picture()
 
 
 def _moves(image: Image.Image) -> bool:
@@ -175,6 +180,10 @@ def _check_size(image: Image.Image, index: int) -> None:
     width, height = image.size
     if width * height * (index + 1) > MAX_PIXELS:
         raise _too_many_pixels()
+
+
+def _no_picture() -> UnsupportedType:
+    return UnsupportedType("This is not a picture, or a broken one.")
 
 
 def _too_many_pixels() -> TooLarge:

@@ -21,8 +21,9 @@ R = TypeVar("R")
 class Studio:
     """Works on pictures in a few threads; lives as long as the app; close it.
 
-    Few, since one picture of 50 megapixels takes 200 MB while it is looked at. Work that has begun
-    is waited for even where its caller is cancelled: no file is written behind a caller's back.
+    Few, since one picture of 50 megapixels takes up to 450 MB while it is looked at. Work that has
+    begun is waited for even where its caller is cancelled: no file is written behind a caller's
+    back.
     """
 
     def __init__(self) -> None:

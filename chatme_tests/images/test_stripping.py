@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from chatme.images.stripping import Broken, Format, strip
+from chatme.images.stripping import MAX_PARTS, MAX_SCANS, Broken, Format, format_of, strip
 from chatme_tests.images.gallery import PROFILE, SECRET, moving, photo, quarters, written
 
 KINDS: tuple[Format, ...] = ("jpeg", "png", "webp", "gif")
@@ -133,6 +133,49 @@ def test_what_is_cut_short_is_broken(kind: Format) -> None:
     for length in lengths:
         with pytest.raises(Broken):
             strip(data[:length], kind)
+
+
+def test_parts_without_end_are_broken() -> None:
+    """A file of countless small parts, or scans, would keep a decoder busy: it is refused."""
+    jpeg, gif = PHOTOS["jpeg"], written(Image.new("P", (1, 1)), "GIF")
+    start = 13 + (3 << (gif[10] & 7) + 1)
+    scan = written(quarters(), "JPEG")
+    scan = scan[scan.index(b"\xff\xda") : -2]
+    bombs: tuple[tuple[Format, bytes], ...] = (
+        ("jpeg", jpeg[:2] + b"\xff\xfe\0\2" * MAX_PARTS + jpeg[2:]),
+        ("jpeg", jpeg[:2] + b"\xff\x01" * MAX_PARTS + jpeg[2:]),
+        ("jpeg", jpeg[:-2] + scan * MAX_SCANS + jpeg[-2:]),
+        ("png", PHOTOS["png"][:33] + b"\0\0\0\0tEXtxxxx" * MAX_PARTS + PHOTOS["png"][33:]),
+        ("gif", gif[:start] + b"\0" * MAX_PARTS + gif[start:]),
+        ("gif", gif[:start] + b"\x21\xfe\0" * MAX_PARTS + gif[start:]),
+    )
+    for kind, bomb in bombs:
+        with pytest.raises(Broken):
+            strip(bomb, kind)
+    with pytest.raises(Broken):
+        strip(webp(PHOTOS["webp"][12:] + b"JUNK\0\0\0\0" * (MAX_PARTS + 1)), "webp")
+
+
+def webp(chunks: bytes) -> bytes:
+    """A WebP file of these chunks."""
+    return b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks
+
+
+def test_frames_within_frames_go() -> None:
+    """A frame holds a picture and no other frames, however deep they are nested."""
+    nested = b""
+    for _ in range(3000):
+        nested = b"ANMF" + (len(nested) + 16).to_bytes(4, "little") + b"\0" * 16 + nested
+
+    assert strip(webp(nested), "webp") == webp(b"ANMF\x10\0\0\0" + b"\0" * 16)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_format_is_told_by_its_first_bytes(kind: Format) -> None:
+    """A file says what it is, or is nothing."""
+    assert format_of(PHOTOS[kind]) == kind
+    assert format_of(b" " + PHOTOS[kind]) is None
+    assert format_of(b"") is None
 
 
 @given(st.sampled_from(KINDS), st.data())

@@ -40,7 +40,7 @@ class Stores:
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """The stores that the settings name, until the block ends.
 
-    Files that were kept here before Cloudinary was configured are served on.
+    Files that were kept here before Cloudinary was configured are served and removed here.
     """
     local = LocalBlobs(settings.data_dir / "uploads", _base(settings))
     account = _account(settings)
@@ -49,9 +49,26 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         return
     cloud = CloudinaryBlobs(account)
     try:
-        yield Stores(cloud, local)
+        yield Stores(MovedBlobs(cloud, local), local)
     finally:
         await cloud.aclose()
+
+
+class MovedBlobs:
+    """A store for new files, beside an earlier one whose files are still there."""
+
+    def __init__(self, new: Blobs, old: Blobs) -> None:
+        self._new = new
+        self._old = old
+
+    async def put(self, public_id: str, source: Path, media_type: str, name: str) -> str:
+        """Puts the file into the new store."""
+        return await self._new.put(public_id, source, media_type, name)
+
+    async def delete(self, public_id: str) -> None:
+        """Removes the file from both."""
+        await self._old.delete(public_id)
+        await self._new.delete(public_id)
 
 
 def _account(settings: Settings) -> CloudinaryAccount | None:

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from chatme.errors import StorageFull
 from chatme.storage.blobs import LocalBlobs, open_stores
-from chatme.storage.cloudinary import CloudinaryBlobs
 from chatme_tests.cloud import KEY, NAME, SECRET, Cloud
 from chatme_tests.fakes import settings_of
 
-ID = "0123456789abcdef0123456789abcdef.png"
+ID, NEW = "0123456789abcdef0123456789abcdef.png", "fedcba9876543210fedcba9876543210.txt"
 
 
 def draft(folder: Path, content: bytes = b"hello") -> Path:
@@ -160,7 +159,7 @@ async def test_urls_lead_here(tmp_path: Path, settings: dict[str, object], base:
 
 
 async def test_cloudinary_takes_over_where_it_is_set(tmp_path: Path) -> None:
-    """With an account new files go to Cloudinary, and old ones are served on."""
+    """With an account new files go to Cloudinary; old ones are served until they are removed."""
     before = LocalBlobs(tmp_path / "data" / "uploads")
     await before.put(ID, draft(tmp_path), "image/png", "a.png")
     with Cloud() as cloud:
@@ -172,9 +171,14 @@ async def test_cloudinary_takes_over_where_it_is_set(tmp_path: Path) -> None:
             cloudinary_api_url=cloud.url,
         )
         async with open_stores(settings) as stores:
-            await stores.blobs.put("another-id-of-16", draft(tmp_path), "text/plain", "a.txt")
-            found = await stores.shelf.find(ID)
+            url = await stores.blobs.put(NEW, draft(tmp_path), "text/plain", "a.txt")
+            there = dict(cloud.files)
+            served = await stores.shelf.find(ID)
+            for each in (ID, NEW):
+                await stores.blobs.delete(each)
+            left = await stores.shelf.find(ID)
 
-    assert isinstance(stores.blobs, CloudinaryBlobs)
-    assert cloud.files == {("raw", "another-id-of-16"): b"hello"}
-    assert found is not None
+    assert url.startswith("https://res.cloudinary.com/")
+    assert there == {("raw", NEW): b"hello"}
+    assert served is not None
+    assert (left, cloud.files) == (None, {})

@@ -17,7 +17,7 @@ from chatme.storage.cloudinary import CloudinaryAccount
 NAME, KEY, SECRET = "a-cloud", "123456789", "a-secret-of-the-cloud"
 UNSIGNED = ("file", "signature", "api_key", "cloud_name", "resource_type")
 
-Fault = Literal["500", "503", "busy", "refused", "page", "nonsense", "hang", "drop"]
+Fault = Literal["500", "503", "busy", "refused", "page", "nonsense", "nowhere", "hang", "drop"]
 
 _ANSWERS = {
     "500": (500, b'{"error": {"message": "a fault"}}'),
@@ -26,6 +26,7 @@ _ANSWERS = {
     "refused": (401, b'{"error": {"message": "unknown api_key"}}'),
     "page": (502, b"<html>Bad Gateway</html>"),
     "nonsense": (200, b'["nonsense"]'),
+    "nowhere": (200, b'{"public_id": "x", "secure_url": null}'),
 }
 
 

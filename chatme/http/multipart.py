@@ -68,7 +68,7 @@ async def receive(request: Request, upload: Upload, folder: Path) -> AsyncIterat
     form = _Form(upload, _boundary(request))
     if declared_length(request) > upload.limit + OVERHEAD:
         raise TooLarge
-    draft = _Draft(folder)
+    draft = Draft(folder)
     try:
         await _save(request, form, draft)
         yield Received(draft.path, clean_name(form.file_name), form.file_size)
@@ -87,7 +87,7 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
-async def _save(request: Request, form: _Form, draft: _Draft) -> None:
+async def _save(request: Request, form: _Form, draft: Draft) -> None:
     try:
         async for chunk in request.stream():
             form.feed(chunk)
@@ -99,7 +99,6 @@ async def _save(request: Request, form: _Form, draft: _Draft) -> None:
         raise BadRequest("The form is malformed.") from None
     form.check()
     await asyncio.to_thread(draft.write, form.take())
-    await asyncio.to_thread(draft.close)
 
 
 class _Form:
@@ -199,8 +198,11 @@ class _Form:
         self._whole = True
 
 
-class _Draft:
-    """A file that is being written, in threads; once it is discarded, late writes are lost."""
+class Draft:
+    """A file that is being written, in threads; once it is discarded, late writes are lost.
+
+    Nothing is buffered: what was written can be moved away and read at once.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{_DRAFT}{secrets.token_hex(16)}"
@@ -227,12 +229,6 @@ class _Draft:
     def _open(self) -> FileIO:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return FileIO(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
-
-    def close(self) -> None:
-        """Nothing more will be written."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
 
     def discard(self) -> None:
         """Removes it, unless it was moved away."""

@@ -28,6 +28,14 @@ MAX_FRAMES: Final = 1000
 THUMBNAIL: Final = 256
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
+# Pillow calls a JPEG with more pictures behind the first, as phones make them, MPO.
+_KINDS: Mapping[str, Format] = {
+    "JPEG": "jpeg",
+    "MPO": "jpeg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+}
 _ORIENTATION = 0x0112
 _TURNS: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -141,15 +149,11 @@ def _created(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _picture(image: Image.Image) -> Picture:
-    # A JPEG with more pictures behind the first, as phones make them, is called MPO.
-    name = "JPEG" if image.format == "MPO" else image.format
-    for known in ("jpeg", "png", "webp", "gif"):
-        if name == known.upper():
-            width, height = image.size
-            if _orientation(image) >= 5 and not _moves(image):
-                width, height = height, width
-            return Picture(known, width, height)
-    raise _no_picture()
+    kind = _KINDS[image.format or ""]
+    width, height = image.size
+    if _orientation(image) >= 5 and not _moves(image):
+        width, height = height, width
+    return Picture(kind, width, height)
 
 
 def _moves(image: Image.Image) -> bool:

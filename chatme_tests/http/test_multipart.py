@@ -24,7 +24,7 @@ from chatme.errors import (
     TooLarge,
     UnsupportedType,
 )
-from chatme.http.multipart import OVERHEAD, Received, Upload, receive
+from chatme.http.multipart import OVERHEAD, Draft, Received, Upload, receive
 from chatme_tests.http.fakes import Stream, request
 
 B = b"xYzZY"
@@ -313,6 +313,24 @@ async def test_a_full_disk_is_told(tmp_path: Path) -> None:
     """Where no room is left the answer is a 507, and what was written is removed."""
     with files_of_at_most(400_000), pytest.raises(StorageFull):
         await upload(tmp_path, *[part(b"x" * 900_000), END], limit=10**6)
+
+    assert left(tmp_path) == []
+
+
+async def test_a_fault_of_another_kind_is_ours(tmp_path: Path) -> None:
+    """A folder that cannot be is no full disk."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(FileExistsError):
+        await upload(tmp_path / "file", part(b"x") + END)
+
+
+def test_what_is_written_late_is_lost(tmp_path: Path) -> None:
+    """A thread that comes to write after its upload was given up leaves nothing."""
+    draft = Draft(tmp_path)
+    draft.discard()
+    draft.write(b"late")
+    draft.discard()
 
     assert left(tmp_path) == []
 

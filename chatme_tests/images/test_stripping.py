@@ -170,6 +170,13 @@ def test_frames_within_frames_go() -> None:
     assert strip(webp(nested), "webp") == webp(b"ANMF\x10\0\0\0" + b"\0" * 16)
 
 
+@pytest.mark.parametrize("segment", [b"\xff\xfe\0\1", b"\xff\xd8", b"\xff\xfe\xff\xff"])
+def test_a_segment_that_cannot_be_is_broken(segment: bytes) -> None:
+    """A segment shorter than its own length, a second beginning, and one beyond the end."""
+    with pytest.raises(Broken):
+        strip(PHOTOS["jpeg"][:2] + segment + PHOTOS["jpeg"][2:], "jpeg")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_format_is_told_by_its_first_bytes(kind: Format) -> None:
     """A file says what it is, or is nothing."""

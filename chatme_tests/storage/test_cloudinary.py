@@ -91,7 +91,7 @@ async def test_a_large_file_goes_in_pieces(
     assert len(cloud.calls) == 3
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "busy", "page", "nonsense", "drop"])
+@pytest.mark.parametrize("fault", ["500", "503", "busy", "page", "nonsense", "nowhere", "drop"])
 async def test_a_passing_fault_is_outlived(
     tmp_path: Path, cloud: Cloud, blobs: CloudinaryBlobs, fault: Fault
 ) -> None:

@@ -18,6 +18,7 @@ from chatme.errors import BadRequest, ChatMeError, MethodNotAllowed, NotFound
 from chatme.health.routes import METRICS_ROUTES
 from chatme.health.routes import ROUTES as HEALTH_ROUTES
 from chatme.http.endpoint import bind
+from chatme.http.files import ROUTES as FILE_ROUTES
 from chatme.http.limiting import RateLimitFields, RateLimits
 from chatme.http.metering import Metering
 from chatme.http.middleware import (
@@ -33,6 +34,7 @@ from chatme.manual.serving import Manual
 from chatme.messages.routes import ROUTES as MESSAGE_ROUTES
 from chatme.notifications.routes import ROUTES as NOTIFICATION_ROUTES
 from chatme.settings import Settings
+from chatme.uploads.routes import ROUTES as UPLOAD_ROUTES
 from chatme.users.routes import ROUTES as USER_ROUTES
 from chatme.wiring import Services
 
@@ -48,7 +50,11 @@ def create_app(settings: Settings, services: Services) -> Starlette:
         routes=[
             WebSocketRoute("/chat", services.chat),
             *bind(
-                [(MANUAL_ROUTES, Manual.of(settings)), (METRICS_ROUTES, services.scrape)],
+                [
+                    (MANUAL_ROUTES, Manual.of(settings)),
+                    (FILE_ROUTES, services.shelf),
+                    (METRICS_ROUTES, services.scrape),
+                ],
                 services.authenticator,
             ),
             # Its own router, too, or a slash too many would be a redirect without an envelope.
@@ -84,6 +90,7 @@ def _api_routes(services: Services) -> list[Route]:
         (USER_ROUTES, services.users),
         (CONVERSATION_ROUTES, services.conversations),
         (MESSAGE_ROUTES, services.messages),
+        (UPLOAD_ROUTES, services.uploads),
         (NOTIFICATION_ROUTES, services.notifications),
         (HEALTH_ROUTES, services.health),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,16 +34,19 @@ from chatme.conversations.groups import GroupService
 from chatme.conversations.held import HeldMemberships
 from chatme.conversations.listing import ListingService
 from chatme.conversations.models import Activity, Conversation, Watermark
+from chatme.conversations.pictures import PictureService
 from chatme.conversations.presence import PresenceService
 from chatme.conversations.routes import COMMANDS as CONVERSATION_COMMANDS
 from chatme.conversations.routes import ConversationDoor
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
+from chatme.depot import Depot, open_depot
 from chatme.health.scraping import ScrapeDoor
 from chatme.health.service import HealthService
 from chatme.http.replies import error_response
 from chatme.mail import open_mailer
+from chatme.messages.attachments import Attachments
 from chatme.messages.changes import ChangeService
 from chatme.messages.deliveries import Deliveries
 from chatme.messages.held import HeldMessages
@@ -58,7 +61,7 @@ from chatme.messages.views import MessageViews
 from chatme.metrics import Metrics
 from chatme.notifications.models import Notification
 from chatme.notifications.service import NotificationService
-from chatme.ports import Authenticator, Limiter, Tellers
+from chatme.ports import Authenticator, Limiter, Shelf, Tellers
 from chatme.ratelimit import RateLimiter, SharedWindows
 from chatme.realtime.backplane.memory import MemoryBackplane
 from chatme.realtime.commands import COMMANDS as SOCKET_COMMANDS
@@ -70,6 +73,9 @@ from chatme.realtime.presence import PresenceTracker
 from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, prepare
+from chatme.uploads.models import Upload, UseKind
+from chatme.uploads.routes import UploadDoor
+from chatme.uploads.sweeper import Check
 from chatme.users.blocks import BlockService
 from chatme.users.models import DELETED_USER, Block, User
 from chatme.users.service import UserService
@@ -86,6 +92,7 @@ MODELS = (
     Watermark,
     Message,
     Notification,
+    Upload,
 )
 
 
@@ -100,6 +107,8 @@ class Services:
     users: UserService
     conversations: ConversationDoor
     messages: MessageDoor
+    uploads: UploadDoor
+    shelf: Shelf
     notifications: NotificationService
     health: HealthService
     scrape: ScrapeDoor
@@ -118,6 +127,7 @@ class _Base:
     publisher: Publisher
     shared: SharedWindows | None
     metrics: Metrics
+    depot: Depot
 
 
 @asynccontextmanager
@@ -133,17 +143,31 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         hub = Hub(metrics)
         backplane = MemoryBackplane()
         backplane.subscribe(hub.receive)
+        now = clock or SystemClock()
+        depot = await stack.enter_async_context(open_depot(engine, now, settings))
         base = _Base(
             settings,
-            clock or SystemClock(),
+            now,
             stack,
             engine,
             hub,
             Publisher(backplane),
             _shared(settings, stack),
             metrics,
+            depot,
         )
-        yield _build(base)
+        services = _build(base)
+        await stack.enter_async_context(depot.sweeping(_upload_checks(services)))
+        yield services
+
+
+def _upload_checks(services: Services) -> Mapping[UseKind, Check]:
+    """Whom the sweeper asks whether an upload is shown."""
+    return {
+        "message": services.messages.messages.attachments.showing,
+        "user": services.users.wearing,
+        "group": services.conversations.pictures.wearing,
+    }
 
 
 def _shared(settings: Settings, stack: AsyncExitStack) -> SharedWindows | None:
@@ -200,6 +224,8 @@ def _build(base: _Base) -> Services:
         users=users,
         conversations=conversations,
         messages=messages,
+        uploads=base.depot.door(users),
+        shelf=base.depot.stores.shelf,
         notifications=notifications,
         health=build_health(settings, engine, base.stack),
         scrape=ScrapeDoor(base.metrics, settings.metrics_token),
@@ -277,13 +303,19 @@ def _accounts(
         base.clock,
         users,
         auth.auth,
-        steps=(conversations.groups.leave_all, users.blocks.erase, forget_name),
+        steps=(
+            conversations.groups.leave_all,
+            users.blocks.erase,
+            base.depot.uploads.owner_erased,
+            forget_name,
+        ),
         sections={
             "sessions": auth.auth.held,
             "blocked": users.blocks.held,
             "conversations": HeldMemberships(base.engine).of,
             "messages": messages.sent,
             "reactions": messages.reactions,
+            "uploads": base.depot.uploads.held,
             "notifications": notifications.held,
         },
     )
@@ -329,10 +361,12 @@ def _conversations(
     presence = PresenceService(base.engine, base.clock, users, core, tellers, tracker)
     typing = TypingService(core, users, base.publisher)
     base.stack.push_async_callback(typing.aclose)
+    groups = GroupService(base.engine, base.clock, users, core, views, facts, tellers)
     door = ConversationDoor(
         core,
         ListingService(base.engine, core, views, facts, users, base.publisher, tellers.notifier),
-        GroupService(base.engine, base.clock, users, core, views, facts, tellers),
+        groups,
+        PictureService(base.engine, groups, base.depot.uploads),
         typing,
         presence,
     )
@@ -351,7 +385,10 @@ def _messages(
     deliveries = Deliveries(engine, conversations, tellers)
     base.stack.push_async_callback(deliveries.aclose)
     receipts = ReceiptService(engine, clock, users, conversations, log, deliveries, tellers)
-    service = MessageService(engine, clock, users, conversations, log, views, receipts, tellers)
+    attachments = Attachments(engine, clock, base.depot.uploads)
+    service = MessageService(
+        engine, users, conversations, log, views, receipts, tellers, attachments
+    )
     changes = ChangeService(engine, clock, users, conversations, service, log, views, tellers)
     resume = ResumeService(engine, conversations, service, log, views)
     return MessageDoor(service, changes, receipts, resume)

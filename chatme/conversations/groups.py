@@ -7,7 +7,7 @@ the last announcement, so that no message in between reaches who is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -42,6 +42,7 @@ from chatme.users.service import UserService
 ATTEMPTS = 20
 
 Decision = Callable[[Conversation], dict[str, object]]
+Preparation = Callable[[Conversation], Awaitable[None]]
 
 
 class GroupService:
@@ -171,10 +172,9 @@ class GroupService:
         """Gives a group another name; raises `NotFound`, `Forbidden`."""
 
         def renamed(conversation: Conversation) -> dict[str, object]:
-            _require_admin(conversation, caller)
             return {"name": conversation.name if name is None else name}
 
-        return await self._update(caller, conversation_id, renamed)
+        return await self.update(caller, conversation_id, renamed)
 
     async def set_role(
         self, caller: ObjectId, conversation_id: ObjectId, user_id: ObjectId, role: Role
@@ -185,7 +185,6 @@ class GroupService:
         """
 
         def with_role(conversation: Conversation) -> dict[str, object]:
-            _require_admin(conversation, caller)
             members = [member.model_copy() for member in conversation.members]
             target = next((member for member in members if member.user == user_id), None)
             if target is None:
@@ -195,23 +194,49 @@ class GroupService:
                 raise Conflict("A group keeps at least one admin.", code=Code.LAST_ADMIN)
             return {"members": members}
 
-        return await self._update(caller, conversation_id, with_role)
+        return await self.update(caller, conversation_id, with_role)
 
-    async def _update(
-        self, caller: ObjectId, conversation_id: ObjectId, decide: Decision
+    async def update(
+        self,
+        caller: ObjectId,
+        conversation_id: ObjectId,
+        decide: Decision,
+        about_to: Preparation | None = None,
     ) -> ConversationView:
+        """Changes a group as an admin of it may, and tells its members.
+
+        ``about_to`` is awaited before each write with the group as it then stands. Raises
+        `NotFound`, `Forbidden`.
+        """
+
+        def decided(conversation: Conversation) -> dict[str, object]:
+            _require_admin(conversation, caller)
+            return decide(conversation)
+
         async with self._conversations.turn(conversation_id):
-            after = await self._change(caller, conversation_id, decide)
+            after = await self._change(caller, conversation_id, decided, about_to)
             await self._announce_updated(after)
         return await self._view(caller, after)
 
+    async def as_admin(self, caller: ObjectId, conversation_id: ObjectId) -> Conversation:
+        """The group, for an admin of it; raises `NotFound`, `Forbidden`."""
+        found = await self._visible(caller, conversation_id)
+        _require_admin(found, caller)
+        return found
+
     async def _change(
-        self, caller: ObjectId, conversation_id: ObjectId, decide: Decision
+        self,
+        caller: ObjectId,
+        conversation_id: ObjectId,
+        decide: Decision,
+        about_to: Preparation | None = None,
     ) -> Conversation:
         """Reads, decides and writes until nobody wrote in between."""
         for _ in range(ATTEMPTS):
             found = await self._visible(caller, conversation_id)
             fields = decide(found)
+            if about_to is not None:
+                await about_to(found)
             if "members" in fields:
                 members = fields["members"]
                 assert isinstance(members, list)  # noqa: S101 -- for the type checker

@@ -30,11 +30,15 @@ class Member(EmbeddedModel):
 
 
 class Conversation(Model):
-    """Who talks. ``version`` moves with every change; ``direct_key`` names a pair for good."""
+    """Who talks. ``version`` moves with every change; ``direct_key`` names a pair for good.
+
+    ``avatar_id`` names the upload that ``avatar`` leads to.
+    """
 
     type: str
     name: str | None = None
     avatar: str | None = None
+    avatar_id: str | None = None
     members: list[Member]
     direct_key: str | None = None
     version: int = 1

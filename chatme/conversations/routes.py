@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chatme.conversations.events import Joined
 from chatme.conversations.groups import GroupService
 from chatme.conversations.listing import ListingService
+from chatme.conversations.pictures import PictureService
 from chatme.conversations.presence import PresenceService
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
@@ -39,6 +40,7 @@ class ConversationDoor:
     conversations: ConversationService
     listing: ListingService
     groups: GroupService
+    pictures: PictureService
     typing: TypingService
     presence: PresenceService
 
@@ -80,7 +82,7 @@ async def clear(door: ConversationDoor, call: Call) -> None:
 
 async def change(door: ConversationDoor, call: Call, body: GroupChange) -> ConversationView:
     """Changes what is given of a group."""
-    return await door.groups.rename(call.caller.user_id, call.path_id("conversation_id"), body.name)
+    return await door.pictures.change(call.caller.user_id, call.path_id("conversation_id"), body)
 
 
 async def rename(door: ConversationDoor, call: Call, body: NameWanted) -> ConversationView:

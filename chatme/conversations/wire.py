@@ -8,6 +8,7 @@ from pydantic import Field, SerializeAsAny
 
 from chatme.http.paging import CursorText, Limit, Page
 from chatme.shapes import Id, Omittable, Shape, Timestamp, Trimmed
+from chatme.uploads.wire import UploadName
 from chatme.users.wire import UserView
 
 MAX_MEMBERS = 1024
@@ -81,9 +82,14 @@ class NameWanted(Shape):
 
 
 class GroupChange(Shape):
-    """What changes of a group; what is left out stays."""
+    """What changes of a group; what is left out stays.
+
+    ``avatar`` is the public id or the URL of an image that the caller uploaded; null takes the
+    picture away.
+    """
 
     name: Omittable[GroupName] = None
+    avatar: UploadName | None = None
 
 
 class MemberAddedData(Shape):

@@ -89,20 +89,17 @@ class ChangeService:
     async def delete(self, caller: ObjectId, named: MessageNamed) -> None:
         """Leaves only a tombstone of an own message, or of anybody's for a group's admin.
 
-        Deleting it again changes nothing. Raises `NotFound`, `Forbidden`.
+        Its file goes with it where nothing else shows it. Deleting it again changes nothing.
+        Raises `NotFound`, `Forbidden`.
         """
         found = await self.find(caller, named)
         async with self._conversations.turn(found.conversation):
             roster = await self._conversations.roster(found.conversation, caller)
 
-            def deleted(message: Message) -> Mapping[str, Any] | None:
-                if message.sender != caller and not roster.is_admin(caller):
-                    raise Forbidden("Only your own messages can be deleted.")
-                if message.is_deleted:
-                    return None
-                return {"is_deleted": True, "content": "", "attachments": [], "reactions": []}
-
-            message, changed = await self._log.change(found.id, deleted)
+            if found.sender != caller and not roster.is_admin(caller):
+                raise Forbidden("Only your own messages can be deleted.")
+            await self._messages.attachments.loosen(found)
+            message, changed = await self._log.change(found.id, _deleted)
             if changed:
                 data = DeletedData(
                     conversation_id=message.conversation,
@@ -112,6 +109,7 @@ class ChangeService:
                 )
                 await self._announce(MessageDeleted(data), caller, message, roster)
             await self._tellers.notifier.message_deleted(message.id)
+        await self._messages.attachments.release(found)
 
     async def react(self, caller: ObjectId, named: MessageNamed, emoji: str) -> None:
         """Puts the caller's emoji at a message, in place of the one before.
@@ -191,6 +189,12 @@ class ChangeService:
         sight = await self._messages.sight(caller, roster, own)
         (view,) = await self._views.build([message], marks, {message.conversation: sight})
         return view
+
+
+def _deleted(message: Message) -> Mapping[str, Any] | None:
+    if message.is_deleted:
+        return None
+    return {"is_deleted": True, "content": "", "attachments": [], "reactions": []}
 
 
 def _emoji_of(message: Message, user_id: ObjectId) -> str | None:

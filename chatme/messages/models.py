@@ -43,6 +43,7 @@ class Attachment(EmbeddedModel):
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    thumbnail_url: str | None = None
 
 
 class Message(Model):

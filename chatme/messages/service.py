@@ -6,10 +6,10 @@ from bson import ObjectId
 from odmantic import AIOEngine
 from odmantic.query import asc, desc
 
-from chatme.clock import Clock, new_id
 from chatme.conversations.models import Marks, Roster
 from chatme.conversations.service import ConversationService
 from chatme.errors import Invalid, NotFound
+from chatme.messages.attachments import Attachments, check_draft
 from chatme.messages.events import NewMessage
 from chatme.messages.hidden import hidden_from
 from chatme.messages.log import AlreadySent, MessageLog
@@ -23,21 +23,24 @@ from chatme.users.service import UserService
 
 
 class MessageService:
-    """Lives as long as the app; holds no state of its own."""
+    """Lives as long as the app; holds no state of its own.
+
+    ``attachments`` are the rules for what messages show.
+    """
 
     def __init__(
         self,
         engine: AIOEngine,
-        clock: Clock,
         users: UserService,
         conversations: ConversationService,
         log: MessageLog,
         views: MessageViews,
         receipts: ReceiptService,
         tellers: Tellers,
+        attachments: Attachments,
     ) -> None:
+        self.attachments = attachments
         self._engine = engine
-        self._clock = clock
         self._users = users
         self._conversations = conversations
         self._log = log
@@ -76,24 +79,14 @@ class MessageService:
         answered = await self._check(caller, roster, draft)
         blockers = await self._users.blocks.blockers_of(caller)
         withheld = sorted(roster.user_ids & blockers)
-        message = Message(
-            id=new_id(),
-            conversation=conversation_id,
-            seq=0,
-            rev=0,
-            first_rev=0,
-            revs=[],
-            client_id=draft.client_id,
-            sender=caller,
-            type=draft.type,
-            content=draft.content,
-            reply_to=draft.reply_to,
-            withheld_from=withheld,
-            created_at=self._clock.now(),
-        )
         if withheld:
             await self._receipts.withhold(conversation_id, withheld)
-        await self._log.append(message)
+        message = await self.attachments.message(caller, conversation_id, draft, withheld)
+        try:
+            await self._log.append(message)
+        except AlreadySent:
+            await self.attachments.give_back(message)
+            raise
         audience = roster.user_ids.difference(withheld)
         with self._receipts.arriving(message):
             # Nobody has it yet, so its receipts are known without asking.
@@ -166,10 +159,7 @@ class MessageService:
 
     async def _check(self, caller: ObjectId, roster: Roster, draft: MessageDraft) -> Message | None:
         """Raises what is wrong with a draft; returns the message that it answers."""
-        if draft.type != "text":
-            raise Invalid.field("attachment", "must name an upload of yours")
-        if not draft.content.strip():
-            raise Invalid.field("content", "must not be empty or only white space")
+        check_draft(draft)
         if draft.reply_to is None:
             return None
         own = await self._conversations.own_marks(roster, caller)

@@ -66,7 +66,7 @@ class SendMessage(MessageDraft):
 
 
 class AttachmentView(Shape):
-    """An upload that a message shows; what does not apply is null."""
+    """An upload that a message shows; what does not apply, or is not known, is null."""
 
     url: str
     public_id: str
@@ -76,6 +76,7 @@ class AttachmentView(Shape):
     width: int | None
     height: int | None
     duration: float | None
+    thumbnail_url: str | None
 
 
 class ReplyView(Shape):

@@ -42,12 +42,16 @@ class SecondFactor(EmbeddedModel):
 
 
 class User(Model):
-    """A person. ``email`` is normalised and lower case; ``grams`` serve the substring search."""
+    """A person. ``email`` is normalised and lower case; ``grams`` serve the substring search.
+
+    ``avatar_id`` names the upload that ``avatar`` leads to, where it is one of ours.
+    """
 
     display_name: str
     email: str
     password_hash: str | None = None
     avatar: str | None = None
+    avatar_id: str | None = None
     bio: str = ""
     role: str = "user"
     is_verified: bool = False

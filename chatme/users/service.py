@@ -217,6 +217,25 @@ class UserService:
             user = changed
         return oneself(user)
 
+    async def change_avatar(
+        self, user_id: ObjectId, before: str | None, url: str | None, after: str | None
+    ) -> User | None:
+        """Gives a user another picture, or none; nothing where it is not the one before any more.
+
+        ``before`` and ``after`` are public ids of uploads.
+        """
+        fits = {"_id": user_id, "is_active": True, "avatar_id": before}
+        change = {"$set": {"avatar": url, "avatar_id": after}}
+        changed = await atomic.update_and_get(self._engine, User, fits, change)
+        self._views.forget(user_id)
+        return changed
+
+    async def wearing(self, public_id: str, ids: Collection[ObjectId]) -> set[ObjectId]:
+        """Those of the users whose picture is an upload."""
+        where = {"_id": {"$in": list(ids)}, "avatar_id": public_id}
+        found = await atomic.project(self._engine, User, where, ["_id"])
+        return {each["_id"] for each in found}
+
     async def _load_view(self, user_id: ObjectId) -> UserView | None:
         user = await self.by_id(user_id)
         return None if user is None else user_view(user)

@@ -17,11 +17,13 @@ from chatme.clock import new_id
 from chatme.conversations.groups import GroupService
 from chatme.conversations.listing import ListingService
 from chatme.conversations.models import Activity, Conversation, Marks, Watermark
+from chatme.conversations.pictures import PictureService
 from chatme.conversations.presence import PresenceService
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
 from chatme.conversations.wire import ConversationView, GroupWanted, PageQuery
+from chatme.messages.attachments import Attachments
 from chatme.messages.changes import ChangeService
 from chatme.messages.deliveries import Deliveries
 from chatme.messages.log import MessageLog
@@ -33,12 +35,19 @@ from chatme.messages.views import MessageViews
 from chatme.messages.wire import HistoryQuery, MessageDraft, MessageNamed, MessageView
 from chatme.ports import MessageKind, Tellers
 from chatme.storage import atomic
+from chatme.uploads.models import Upload
+from chatme.uploads.removal import Remover
+from chatme.uploads.service import UploadService
+from chatme.uploads.sweeper import Sweeper
 from chatme.users.blocks import BlockService
 from chatme.users.models import Block, User, new_user
 from chatme.users.service import UserService
 from chatme_tests.fakes import SOMETIME, FrozenClock, RecordingAnnouncer, opened_engine
+from chatme_tests.uploads.stage import MemoryBlobs, uploaded
 
-MODELS = (User, Block, Conversation, Activity, Watermark, Message)
+MODELS = (User, Block, Conversation, Activity, Watermark, Message, Upload)
+NOWHERE = Path("/nowhere")
+"""Where no file arrives."""
 TYPING = timedelta(milliseconds=100)
 """How long typing lasts here."""
 
@@ -105,6 +114,7 @@ class Outside:
     ears: RecordingAnnouncer = field(default_factory=RecordingAnnouncer)
     notes: Notes = field(default_factory=Notes)
     sockets: Sockets = field(default_factory=Sockets)
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
 
 
 class Node:
@@ -122,16 +132,31 @@ class Node:
         self.views = views = ConversationViews(engine, users, facts)
         self.core = core = ConversationService(engine, clock, users, views, ears)
         self.listing = ListingService(engine, core, views, facts, users, ears, outside.notes)
+        remover = Remover(engine, clock, outside.blobs)
+        self.uploads = uploads = UploadService(engine, clock, remover)
         self.groups = GroupService(engine, clock, users, core, views, facts, tellers)
+        self.pictures = PictureService(engine, self.groups, uploads)
         self.typing = TypingService(core, users, ears, TYPING)
         self.presence = PresenceService(engine, clock, users, core, tellers, outside.sockets)
         self.deliveries = Deliveries(engine, core, tellers)
         self.receipts = ReceiptService(engine, clock, users, core, log, self.deliveries, tellers)
+        attachments = Attachments(engine, clock, uploads)
         self.messages = MessageService(
-            engine, clock, users, core, log, facts, self.receipts, tellers
+            engine, users, core, log, facts, self.receipts, tellers, attachments
         )
         self.changes = ChangeService(engine, clock, users, core, self.messages, log, facts, tellers)
         self.resume = ResumeService(engine, core, self.messages, log, facts)
+        self.sweeper = Sweeper(
+            engine,
+            clock,
+            remover,
+            {
+                "message": attachments.showing,
+                "user": users.wearing,
+                "group": self.pictures.wearing,
+            },
+            NOWHERE,
+        )
 
     async def aclose(self) -> None:
         """Writes and cancels what is left."""
@@ -212,6 +237,10 @@ class World(Node):
         users = [new_user(name, f"{name}.{new_id()}@example.org", None, SOMETIME) for name in names]
         await atomic.insert_missing(self.engine, users)
         return [user.id for user in users]
+
+    async def upload(self, owner: ObjectId, **more: Any) -> Upload:
+        """An upload that has arrived just now."""
+        return await uploaded(self.engine, self.outside.blobs, self.clock, owner, **more)
 
     def heard(self, *names: str, by: ObjectId | None = None) -> list[Any]:
         """What events of these names carried, in order; those that went to one user, if named."""

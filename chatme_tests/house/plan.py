@@ -29,7 +29,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("auth",),
     "auth": ("users",),
     "users": (),
-    "conversations": ("users",),
+    "conversations": ("users", "uploads"),
     "messages": ("conversations", "uploads"),
     "notifications": ("users",),
     "uploads": ("users",),
@@ -53,7 +53,7 @@ INSIDE: Mapping[str, int] = {
 }
 
 # The rooms above the features, lowest first: each may import those before it.
-ABOVE = ("watching", "wiring", "manual", "app", "console", "cli", "__main__")
+ABOVE = ("watching", "depot", "wiring", "manual", "app", "console", "cli", "__main__")
 
 # uvicorn's protocol classes, hardened: the only code that knows its and websockets' internals.
 PROTOCOLS = (

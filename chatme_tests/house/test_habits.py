@@ -19,6 +19,7 @@ BROAD_EXCEPT: Mapping[str, str] = {
     "chatme/accounts/service.py": "the edge of a background task: the next erasure goes on",
     "chatme/ratelimit.py": "the edge of Redis: whatever its client raises, memory counts",
     "chatme/images/pictures.py": "the edge of Pillow: whatever a broken picture sets off",
+    "chatme/uploads/sweeper.py": "the edge of a background task: the next sweep is in an hour",
     "chatme/cli.py": "the edge of the process: a failed start is told in one line",
 }
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from bson import ObjectId
 
-from chatme.conversations.wire import PageQuery
+from chatme.conversations.wire import GroupChange, PageQuery
+from chatme.errors import Invalid
 from chatme.messages.models import Message
 from chatme.messages.wire import MAX_LISTED_IDS, HistoryQuery, MessageNamed
 from chatme_tests.conversations.engines import AskedEngine, Question
@@ -73,6 +75,7 @@ async def scenario(world: World, node: Node) -> None:
     await node.typing.stop(ann, tea)
     await node.aclose()
     await _be_away_for_long(world, node, (ann, bob, cyd))
+    await _send_files(world, node, ann, bob)
 
 
 async def _be_away_for_long(world: World, node: Node, people: Sequence[ObjectId]) -> None:
@@ -83,6 +86,22 @@ async def _be_away_for_long(world: World, node: Node, people: Sequence[ObjectId]
     await fill(world, tea, ann, MAX_LISTED_IDS)
     world.sockets.open = {ann, bob, cyd}
     await world.node(node.engine).receipts.connected(bob)
+
+
+async def _send_files(world: World, node: Node, ann: ObjectId, bob: ObjectId) -> None:
+    """Pictures come and go."""
+    talk, tea = await node.direct(ann, bob), await node.group(ann, bob)
+    first, second, third = [await world.upload(ann) for _ in range(3)]
+    with pytest.raises(Invalid):
+        await node.say(ann, talk, "unknown", type="image")
+    await node.pictures.change(ann, tea, GroupChange(avatar=second.public_id))
+    await node.pictures.change(ann, tea, GroupChange(avatar=third.url))
+    sent = await node.say(ann, talk, first.url, type="image")
+    world.clock.move(days=1)
+    await node.sweeper.sweep()
+    await node.changes.delete(ann, MessageNamed(message_id=sent.id))
+    assert [each async for each in node.uploads.held(ann)]
+    await node.uploads.owner_erased(ann)
 
 
 async def _read(node: Node, *users: ObjectId) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -82,9 +83,24 @@ def test_a_status_never_goes_back(
         assert ORDER.index(_status(message, **before)) <= ORDER.index(_status(message, **after))
 
 
+_PICTURE: Mapping[str, object] = {
+    "url": "/u/1",
+    "publicId": "p",
+    "name": "a.png",
+    "size": 5,
+    "mimeType": None,
+    "width": 1,
+    "height": 2,
+    "duration": None,
+    "thumbnailUrl": "/u/2",
+}
+
+
 def test_a_message_is_shown_whole() -> None:
     """A view holds everything of a message that a caller may know."""
-    picture = Attachment(url="/u/1", public_id="p", name="a.png", size=5, width=1, height=2)
+    picture = Attachment(
+        url="/u/1", public_id="p", name="a.png", size=5, width=1, height=2, thumbnail_url="/u/2"
+    )
     message = made(
         TEA,
         ANN,
@@ -109,16 +125,7 @@ def test_a_message_is_shown_whole() -> None:
         "sender": {"id": str(ANN), "displayName": "Ann", "avatar": None, "bio": ""},
         "type": "image",
         "content": "See",
-        "attachment": {
-            "url": "/u/1",
-            "publicId": "p",
-            "name": "a.png",
-            "size": 5,
-            "mimeType": None,
-            "width": 1,
-            "height": 2,
-            "duration": None,
-        },
+        "attachment": _PICTURE,
         "replyTo": {
             "id": str(reply.id),
             "senderId": str(BOB),

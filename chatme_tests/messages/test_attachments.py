@@ -12,7 +12,7 @@ from chatme.errors import Invalid, NotFound
 from chatme.messages.models import Message
 from chatme.messages.wire import MessageNamed, MessageView
 from chatme.uploads.models import Upload
-from chatme_tests.conversations.engines import CountingEngine, Crash, DyingEngine
+from chatme_tests.conversations.engines import AskedEngine, CountingEngine, Crash, DyingEngine
 from chatme_tests.conversations.world import Node, World
 
 
@@ -152,19 +152,21 @@ async def test_a_file_that_a_message_shows_outlives_every_sweep(world: World) ->
 
 
 async def test_a_send_with_a_file_writes_once_more(world: World) -> None:
-    """To claim the upload is one write, and all that it costs."""
+    """To claim the upload is one write, and all that it costs, reads included."""
     ann, _, talk = await _talk(world)
     upload = await world.upload(ann)
-    counted = []
+    written, asked = [], []
     for draft in ({"content": "Hi"}, _named(upload)):
-        engine = CountingEngine(world.engine)
-        node = world.node(engine)
-        await node.say(ann, talk, **draft)
-        counted.append(engine.made)
-        await node.aclose()
-    text, file = counted
+        writes, questions = CountingEngine(world.engine), AskedEngine(world.engine)
+        for engine in (writes, questions):
+            node = world.node(engine)
+            await node.say(ann, talk, **draft)
+            await node.aclose()
+        written.append(sorted(writes.made))
+        asked.append(sorted(f"{each.model.__name__}.{each.method}" for each in questions.asked))
 
-    assert sorted(file) == sorted([*text, "uploads.find_one_and_update"])
+    assert written[1] == sorted([*written[0], "uploads.find_one_and_update"])
+    assert asked[1] == sorted([*asked[0], "Upload.find_one_and_update"])
 
 
 async def _after_two_days(world: World) -> set[str]:

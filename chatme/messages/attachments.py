@@ -110,5 +110,6 @@ def _attachment(upload: Upload) -> Attachment:
         mime_type=upload.media_type,
         width=upload.width,
         height=upload.height,
+        duration=upload.duration,
         thumbnail_url=upload.thumbnail_url,
     )

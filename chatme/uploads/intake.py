@@ -25,6 +25,7 @@ from chatme.images.pictures import Picture
 from chatme.images.studio import Studio
 from chatme.ports import Blobs
 from chatme.storage import atomic
+from chatme.uploads.durations import duration
 from chatme.uploads.models import LONGEST_STEP, UNUSED_LIFE, Kind, Upload, Use
 from chatme.uploads.removal import Remover
 
@@ -84,7 +85,8 @@ class Intake:
         # What is called a picture may be anything behind its first bytes: nobody decodes it.
         shown = "" if ending in _PICTURES else ending
         async with self._arriving(owner, "file", received.name, shown) as upload:
-            facts = {"media_type": media_type, "format": ending}
+            lasts = await asyncio.to_thread(duration, received.path, media_type)
+            facts = {"media_type": media_type, "format": ending, "duration": lasts}
             return await self._store(upload, received.path, facts)
 
     async def avatar(self, owner: ObjectId, received: Received) -> Upload:

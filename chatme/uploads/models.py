@@ -49,6 +49,7 @@ class Upload(Model):
     format: str = ""
     width: int | None = None
     height: int | None = None
+    duration: float | None = None
     uses: list[str] = Field(default_factory=list)
     due_at: datetime | None = None
     created_at: datetime

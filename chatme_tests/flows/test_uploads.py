@@ -14,8 +14,9 @@ from chatme_tests.cloud import KEY, NAME, SECRET, Cloud
 from chatme_tests.flows.files import fetch, kept, picture, sweep_later, upload
 from chatme_tests.flows.life_talk import direct, history, say, settle, sound_server, verdict, view
 from chatme_tests.server import Server
+from chatme_tests.uploads.sounds import OPUS, ogg
 
-OGG = b"OggS\0\2" + b"\0" * 22 + b"OpusHead" + b"\0" * 40
+OGG = ogg(OPUS, 48000 * 3)
 HALF = (
     b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 1_000_000
 )
@@ -102,6 +103,7 @@ async def test_files_and_sound_are_sent_over_rest(server: Server) -> None:
     assert (file["originalName"], file["size"], file["format"]) == ("tea list.pdf", 12, "pdf")
     assert [each["attachment"]["mimeType"] for each in sent] == ["application/pdf", "audio/ogg"]
     assert [each["attachment"]["name"] for each in sent] == ["tea list.pdf", "song"]
+    assert [each["attachment"]["duration"] for each in sent] == [None, 2.994]
     assert sent[1]["content"] == sound["url"]
     assert [each["attachment"] for each in shown] == [each["attachment"] for each in sent[::-1]]
     assert previews == ["Sent an audio message", "Sent a file"]

@@ -58,11 +58,12 @@ async def test_the_server_fills_the_attachment_in(world: World) -> None:
 async def test_an_address_as_content_names_the_upload(world: World) -> None:
     """Who knows no attachments sends the address as the content, where it stays."""
     ann, _, talk = await _talk(world)
-    upload = await world.upload(ann, kind="file", media_type="audio/ogg")
+    upload = await world.upload(ann, kind="file", media_type="audio/ogg", duration=1.5)
     sent = await world.say(ann, talk, upload.url, type="audio")
 
     assert sent.attachment is not None
     assert (sent.attachment.public_id, sent.content) == (upload.public_id, upload.url)
+    assert sent.attachment.duration == 1.5
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from chatme.uploads.models import Upload, Use
 from chatme.uploads.removal import Remover
 from chatme_tests.conversations.engines import AskedEngine, Crash, DyingEngine
 from chatme_tests.images.gallery import SECRET, moving, photo, quarters, written
+from chatme_tests.uploads.sounds import wav
 from chatme_tests.uploads.stage import MemoryBlobs, Stage
 
 Take = Callable[[Intake, ObjectId, Received], Coroutine[Any, Any, Upload]]
@@ -92,6 +93,13 @@ async def test_a_file_is_kept_as_it_is(stage: Stage, studio: Studio) -> None:
     assert (upload.format, upload.media_type) == ("pdf", "application/pdf")
     assert upload.public_id.endswith(".pdf")
     assert (upload.width, upload.height, upload.thumbnail_url) == (None, None, None)
+
+
+async def test_a_sound_says_how_long_it_lasts(stage: Stage, studio: Studio) -> None:
+    """Its duration is kept with it."""
+    upload = await _intake(stage, studio).file(stage.owner, _received(stage, wav(0.5)))
+
+    assert (upload.media_type, upload.duration) == ("audio/wav", 0.5)
 
 
 async def test_a_file_that_begins_like_a_picture_is_called_none(

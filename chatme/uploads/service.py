@@ -17,6 +17,7 @@ from odmantic.query import asc
 from chatme.clock import Clock
 from chatme.errors import Invalid
 from chatme.storage import atomic
+from chatme.storage.blobs import PATH
 from chatme.uploads.models import LONGEST_STEP, MAX_USES, UNUSED_LIFE, Upload, Use
 from chatme.uploads.removal import Remover
 from chatme.uploads.wire import HeldUpload, held_upload
@@ -125,6 +126,12 @@ class UploadService:
 
 
 def _named(owner: ObjectId, name: str) -> dict[str, object]:
-    """What finds the owner's upload of a public id or URL; no id holds a slash."""
-    key = "url" if "/" in name else "public_id"
-    return {key: name, "owner": owner, "state": "ready"}
+    """What finds the owner's upload of a public id or URL; no id holds a slash.
+
+    An address of this server is known by its end: it may have been given without a host, and
+    where browsers reach the server may have changed since.
+    """
+    place, slash, last = name.rpartition("/")
+    if not slash or place.endswith(PATH):
+        return {"public_id": last, "owner": owner, "state": "ready"}
+    return {"url": name, "owner": owner, "state": "ready"}

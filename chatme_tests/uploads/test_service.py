@@ -24,13 +24,26 @@ async def _refusal(stage: Stage, name: str, purpose: Purpose = "image") -> str:
 
 
 async def test_an_upload_is_named_by_its_id_or_address(stage: Stage) -> None:
-    """Either name finds the owner's upload, and claiming it twice for one use is one use."""
+    """Either name finds the owner's upload, with or without a host, and claiming it twice for one
+    use is one use."""
     upload = await stage.upload()
     use = Use("message", new_id())
-    for name in (upload.public_id, upload.url, upload.public_id):
+    for name in (upload.public_id, upload.url, f"/uploads/{upload.public_id}", upload.public_id):
         found = await stage.uploads.claim(stage.owner, name, "image", use, "attachment")
 
         assert (found.id, found.uses) == (upload.id, [use.key])
+
+
+async def test_an_address_elsewhere_is_known_whole(stage: Stage) -> None:
+    """What a store elsewhere keeps is found by all of its address, and by nothing less."""
+    url = "https://res.example.com/v1/tea.png"
+    upload = await stage.upload(url=url)
+    use = Use("message", new_id())
+    found = await stage.uploads.claim(stage.owner, url, "image", use, "attachment")
+
+    assert found.id == upload.id
+    assert "an upload of yours" in await _refusal(stage, "https://evil.example.com/v1/tea.png")
+    assert "an upload of yours" in await _refusal(stage, "v1/tea.png")
 
 
 async def test_only_ones_own_upload_can_be_used(stage: Stage) -> None:

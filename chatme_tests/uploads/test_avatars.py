@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from chatme.errors import NotFound
+from chatme.errors import NotFound, Unavailable
 from chatme.uploads.avatars import AvatarService
 from chatme.uploads.models import Upload, Use
+from chatme.users.models import User
+from chatme.users.service import UserService
 from chatme_tests.conversations.engines import Crash, DyingEngine
 from chatme_tests.conversations.world import Node, World, opened_world
 
@@ -88,6 +90,28 @@ async def test_pictures_that_race_leave_one(world: World) -> None:
 
     assert user is not None
     assert set(world.outside.blobs.files) == {user.avatar_id}
+
+
+class _Rushed(UserService):
+    """Users among whom somebody else is always faster."""
+
+    async def change_avatar(self, *_: object) -> User | None:
+        """Too late."""
+        return None
+
+
+async def test_who_is_never_fast_enough_may_come_again(world: World) -> None:
+    """Where another request is always faster, the caller is told to come again."""
+    (ann,) = await world.people("ann")
+    users = _Rushed(world.engine, world.clock, world.blocks)
+    picture = await _picture(world, ann)
+    with pytest.raises(Unavailable) as refused:
+        await AvatarService(users, world.uploads).put_on(ann, picture)
+    world.clock.move(days=1)
+    await world.sweeper.sweep()
+
+    assert refused.value.retry_after == 1
+    assert world.outside.blobs.files == {}
 
 
 @pytest.mark.parametrize("late", [False, True])

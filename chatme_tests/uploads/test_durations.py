@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatme.images.sniffing import sniff_type
 from chatme.uploads.durations import LONGEST, duration
-from chatme_tests.uploads.sounds import OPUS, VORBIS, flac, mp4, ogg, wav
+from chatme_tests.uploads.sounds import OPUS, VORBIS, box, flac, mp4, ogg, wav
 
 SOUNDS = {
     "audio/wav": wav(0.25),
@@ -34,12 +34,14 @@ def _lasts(content: bytes, media_type: str) -> float | None:
         (wav(2.5), 2.5),
         (wav(0.001, 48000), 0.001),
         (wav(1)[:40] + b"\xff\xff\xff\xff" + wav(1)[44:], 1.0),
+        (wav(1)[:12] + b"LIST\3\0\0\0abc\0" + wav(1)[12:], 1.0),
         (flac(44100 * 90), 90.0),
         (flac(2**35, 192000), 178956.971),
         (ogg(OPUS, 48000 * 2 + 312), 2.0),
         (ogg(VORBIS, 44100 * 61), 61.0),
         (mp4(90_500, 1000), 90.5),
         (mp4(90_500, 1000, version=1), 90.5),
+        (box(b"ftyp", b"M4A ") + b"\0\0\0\0" + mp4(90_500, 1000)[-120:], 90.5),
     ],
 )
 def test_a_sound_says_how_long_it_lasts(tmp_path: Path, content: bytes, seconds: float) -> None:
@@ -58,6 +60,7 @@ def test_a_sound_says_how_long_it_lasts(tmp_path: Path, content: bytes, seconds:
         (b"", "audio/wav"),
         (wav(1)[:30], "audio/wav"),
         (wav(1)[:28] + b"\0\0\0\0" + wav(1)[32:], "audio/wav"),
+        (wav(1)[:12] + b"LIST\0\0\0\0" * 2000 + wav(1)[12:], "audio/wav"),
         (flac(0), "audio/flac"),
         (flac(44100, rate=0), "audio/flac"),
         (ogg(OPUS, -1), "audio/ogg"),
@@ -66,6 +69,10 @@ def test_a_sound_says_how_long_it_lasts(tmp_path: Path, content: bytes, seconds:
         (mp4(5, 0), "audio/mp4"),
         (mp4(0xFFFFFFFF, 1), "audio/mp4"),
         (mp4(5, 5)[:40], "audio/mp4"),
+        (box(b"ftyp", b"M4A "), "audio/mp4"),
+        (box(b"moov", box(b"free", b"")), "audio/mp4"),
+        (box(b"free", b"") * 2000 + mp4(5, 5), "audio/mp4"),
+        (b"\0\0\0\7free", "audio/mp4"),
         (b"\0\0\0\0moov", "audio/mp4"),
         (b"ID3", "audio/mpeg"),
         (b"tea", "text/plain"),

@@ -138,14 +138,16 @@ async def test_a_store_that_is_away_is_asked_again(stage: Stage) -> None:
 
 
 async def test_beginnings_of_files_are_cleared(stage: Stage) -> None:
-    """What arrives in the folder for an hour without an end goes; younger files stay."""
+    """What arrives in the folder for an hour without an end goes; younger files stay, and what
+    another sweeper takes away meanwhile is no fault."""
     now = to_epoch(stage.clock.now())
     for name, age in ((".upload-old", 3601), (".upload-young", 3500)):
         (stage.folder / name).write_bytes(b"x")
         os.utime(stage.folder / name, (now - age, now - age))
+    (stage.folder / ".gone").symlink_to("nowhere")
     await stage.sweeper.sweep()
 
-    assert [path.name for path in stage.folder.iterdir()] == [".upload-young"]
+    assert {path.name for path in stage.folder.iterdir()} == {".upload-young", ".gone"}
 
 
 async def test_it_survives_a_fault(stage: Stage) -> None:

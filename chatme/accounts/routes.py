@@ -8,6 +8,7 @@ from starlette.responses import StreamingResponse
 
 from chatme.accounts.service import AccountService
 from chatme.auth.wire import Proof
+from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
 from chatme.ports import Limiter
 from chatme.rates import Rate
@@ -29,7 +30,11 @@ class AccountDoor:
 
 
 async def erase(door: AccountDoor, call: Call, body: Proof) -> None:
-    """Ends the caller's account; asks for the password or a fresh login."""
+    """Ends the caller's account; asks for the password or a fresh login.
+
+    They are out everywhere at once and leave every group; what they wrote stays, from a deleted
+    user. It cannot be undone.
+    """
     await door.slow_down(call, "proof")
     await door.accounts.erase(call.caller, body.password)
 
@@ -48,6 +53,12 @@ async def export(door: AccountDoor, call: Call) -> StreamingResponse:
 
 
 ROUTES = (
-    Endpoint("DELETE", "/users/me", erase, status=204),
-    Endpoint("GET", "/users/me/export", export),
+    Endpoint(
+        "DELETE",
+        "/users/me",
+        erase,
+        status=204,
+        codes=(Code.INVALID_CREDENTIALS, Code.FRESH_LOGIN_NEEDED, Code.UNAVAILABLE),
+    ),
+    Endpoint("GET", "/users/me/export", export, headers=("Content-Disposition",)),
 )

@@ -16,8 +16,8 @@ from chatme.conversations.wire import (
     ConversationPage,
     ConversationView,
     DirectWanted,
-    Farewell,
     GroupChange,
+    GroupLeft,
     GroupWanted,
     MemberPage,
     MembersWanted,
@@ -26,6 +26,7 @@ from chatme.conversations.wire import (
     PresenceView,
     RoleWanted,
 )
+from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
 from chatme.http.replies import Reply
 from chatme.realtime.dispatcher import Client, Command
@@ -49,14 +50,21 @@ class Done(Shape):
     """Nothing more to say."""
 
 
-async def direct(door: ConversationDoor, call: Call, body: DirectWanted) -> Reply:
-    """The conversation with one other user, made where there was none."""
+async def direct(door: ConversationDoor, call: Call, body: DirectWanted) -> Reply[ConversationView]:
+    """The conversation with one other user, made where there was none.
+
+    There is one for each pair, however many ask at once: 201 where it was made just now, 200 where
+    it was there.
+    """
     view, made = await door.conversations.direct(call.caller.user_id, body.user_id)
     return Reply(view, status=201 if made else 200)
 
 
 async def group(door: ConversationDoor, call: Call, body: GroupWanted) -> ConversationView:
-    """Makes a group."""
+    """Makes a group.
+
+    The caller is its admin, and need not be among the members that are named.
+    """
     return await door.groups.make(call.caller.user_id, body)
 
 
@@ -66,7 +74,10 @@ async def page(door: ConversationDoor, call: Call, query: PageQuery) -> Conversa
 
 
 async def search(door: ConversationDoor, call: Call, query: SearchQuery) -> ConversationPage:
-    """Finds conversations by a part of their name."""
+    """Finds conversations by a part of their name.
+
+    Groups by their name, direct ones by the other user's.
+    """
     return await door.listing.search(call.caller.user_id, query.q)
 
 
@@ -76,17 +87,26 @@ async def one(door: ConversationDoor, call: Call) -> ConversationView:
 
 
 async def clear(door: ConversationDoor, call: Call) -> None:
-    """Deletes a conversation for the caller alone."""
+    """Deletes a conversation for the caller alone.
+
+    What was said up to now is never shown to the caller again; it comes back with the next message.
+    """
     await door.listing.clear(call.caller.user_id, call.path_id("conversation_id"))
 
 
 async def change(door: ConversationDoor, call: Call, body: GroupChange) -> ConversationView:
-    """Changes what is given of a group."""
+    """Changes what is given of a group.
+
+    For its admins.
+    """
     return await door.pictures.change(call.caller.user_id, call.path_id("conversation_id"), body)
 
 
 async def rename(door: ConversationDoor, call: Call, body: NameWanted) -> ConversationView:
-    """Gives a group another name."""
+    """Gives a group another name.
+
+    For its admins.
+    """
     return await door.groups.rename(call.caller.user_id, call.path_id("conversation_id"), body.name)
 
 
@@ -96,35 +116,50 @@ async def members(door: ConversationDoor, call: Call, query: PageQuery) -> Membe
 
 
 async def add_members(door: ConversationDoor, call: Call, body: MembersWanted) -> ConversationView:
-    """Adds members to a group."""
+    """Adds members to a group.
+
+    For its admins. Who is in it already stays as they are; a group has at most 1,024 members.
+    """
     return await door.groups.add(
         call.caller.user_id, call.path_id("conversation_id"), body.member_ids
     )
 
 
 async def remove_member(door: ConversationDoor, call: Call) -> None:
-    """Takes a member out of a group."""
+    """Takes a member out of a group.
+
+    Admins anybody, everybody themselves.
+    """
     await door.groups.remove(
         call.caller.user_id, call.path_id("conversation_id"), call.path_id("user_id")
     )
 
 
-async def leave(door: ConversationDoor, call: Call) -> Farewell:
-    """Leaves a group."""
+async def leave(door: ConversationDoor, call: Call) -> GroupLeft:
+    """Leaves a group.
+
+    When the last admin leaves, the longest-standing member becomes admin.
+    """
     caller = call.caller.user_id
     await door.groups.remove(caller, call.path_id("conversation_id"), caller)
-    return Farewell(message="You have left the group.")
+    return GroupLeft(message="You have left the group.")
 
 
 async def set_role(door: ConversationDoor, call: Call, body: RoleWanted) -> ConversationView:
-    """Makes a member an admin, or an admin a member."""
+    """Makes a member an admin, or an admin a member.
+
+    For admins; a group keeps at least one.
+    """
     return await door.groups.set_role(
         call.caller.user_id, call.path_id("conversation_id"), call.path_id("user_id"), body.role
     )
 
 
 async def presence(door: ConversationDoor, call: Call) -> PresenceView:
-    """Whether a user is here, as the caller may know it."""
+    """Whether a user is here, as the caller may know it.
+
+    Offline, since nobody knows when, for who shares no conversation with them or was blocked.
+    """
     return await door.presence.view(call.caller.user_id, call.path_id("user_id"))
 
 
@@ -159,20 +194,45 @@ async def stop_typing(door: ConversationDoor, client: Client, data: Conversation
     return Done()
 
 
+_OF_GROUPS = (Code.FORBIDDEN, Code.UNAVAILABLE)
+
 ROUTES = (
-    Endpoint("POST", "/conversations/direct", direct, status=201),
-    Endpoint("POST", "/conversations/group", group, status=201),
+    Endpoint(
+        "POST",
+        "/conversations/direct",
+        direct,
+        status=201,
+        also=(200,),
+        codes=(Code.BLOCKED, Code.NOT_FOUND),
+    ),
+    Endpoint("POST", "/conversations/group", group, status=201, codes=(Code.BLOCKED,)),
     Endpoint("GET", "/conversations", page),
     Endpoint("GET", "/conversations/search", search),
     Endpoint("GET", "/conversations/{conversation_id}", one),
     Endpoint("DELETE", "/conversations/{conversation_id}", clear, status=204),
-    Endpoint("PATCH", "/conversations/{conversation_id}", change),
-    Endpoint("PATCH", "/conversations/{conversation_id}/name", rename),
+    Endpoint("PATCH", "/conversations/{conversation_id}", change, codes=_OF_GROUPS),
+    Endpoint("PATCH", "/conversations/{conversation_id}/name", rename, codes=_OF_GROUPS),
     Endpoint("GET", "/conversations/{conversation_id}/members", members),
-    Endpoint("PATCH", "/conversations/{conversation_id}/members", add_members),
-    Endpoint("DELETE", "/conversations/{conversation_id}/members/{user_id}", remove_member, 204),
-    Endpoint("PATCH", "/conversations/{conversation_id}/members/{user_id}", set_role),
-    Endpoint("POST", "/conversations/{conversation_id}/leave", leave),
+    Endpoint(
+        "PATCH",
+        "/conversations/{conversation_id}/members",
+        add_members,
+        codes=(*_OF_GROUPS, Code.BLOCKED),
+    ),
+    Endpoint(
+        "DELETE",
+        "/conversations/{conversation_id}/members/{user_id}",
+        remove_member,
+        status=204,
+        codes=_OF_GROUPS,
+    ),
+    Endpoint(
+        "PATCH",
+        "/conversations/{conversation_id}/members/{user_id}",
+        set_role,
+        codes=(*_OF_GROUPS, Code.LAST_ADMIN),
+    ),
+    Endpoint("POST", "/conversations/{conversation_id}/leave", leave, codes=_OF_GROUPS),
     Endpoint("GET", "/users/{user_id}/presence", presence),
 )
 

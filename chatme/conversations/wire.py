@@ -127,7 +127,7 @@ class PresenceView(Shape):
     last_seen_at: Timestamp | None
 
 
-class Farewell(Shape):
+class GroupLeft(Shape):
     """The end of a membership, in words."""
 
     message: str

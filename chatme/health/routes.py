@@ -7,7 +7,7 @@ from starlette.responses import Response
 from chatme.errors import NotAuthenticated, NotFound
 from chatme.health.scraping import Asker, ScrapeDoor
 from chatme.health.service import HealthService
-from chatme.health.wire import Alive
+from chatme.health.wire import Alive, HealthReport
 from chatme.http.caller import bearer_token
 from chatme.http.endpoint import Call, Endpoint
 from chatme.http.replies import Reply
@@ -16,13 +16,13 @@ from chatme.metrics import CONTENT_TYPE
 _NO_STORE = (("Cache-Control", "no-store"),)
 
 
-async def health(service: HealthService, _call: Call) -> Reply:
+async def health(service: HealthService, _call: Call) -> Reply[HealthReport]:
     """Whether every part is up; 503 where one is not."""
     report = await service.report()
     return Reply(report, status=200 if report.status == "ok" else 503, headers=dict(_NO_STORE))
 
 
-async def live(_service: HealthService, _call: Call) -> Reply:
+async def live(_service: HealthService, _call: Call) -> Reply[Alive]:
     """That the process serves, and nothing more."""
     return Reply(Alive(), headers=dict(_NO_STORE))
 
@@ -43,7 +43,7 @@ async def metrics(door: ScrapeDoor, call: Call) -> Response:
 
 
 ROUTES = (
-    Endpoint("GET", "/health", health, public=True),
+    Endpoint("GET", "/health", health, public=True, also=(503,)),
     Endpoint("GET", "/health/live", live, public=True),
 )
 METRICS_ROUTES = (Endpoint("GET", "/metrics", metrics, public=True),)

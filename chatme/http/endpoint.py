@@ -2,7 +2,8 @@
 
 A handler is ``async def handler(service, call, body=…, query=…)``: the annotations of ``body``
 and ``query`` are the shapes that are read and checked before it runs, and the annotation of what
-it returns is the answer's shape. So the signature is the documentation, and cannot drift from it.
+it returns is the answer's shape. So the signature is the documentation, and cannot drift from it;
+what it cannot say (error codes, headers, other statuses) stands in the row.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from bson import ObjectId
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chatme.errors import ChatMeError, MethodNotAllowed, NotAuthenticated, NotFound
+from chatme.errors import ChatMeError, Code, MethodNotAllowed, NotAuthenticated, NotFound
 from chatme.http.body import read_json, read_query
 from chatme.http.caller import caller_of, peer_of
 from chatme.http.limiting import note
@@ -31,7 +33,7 @@ from chatme.principal import Peer, Principal
 from chatme.rates import Quota
 from chatme.shapes import Shape, parse_id
 
-Handler = Callable[..., Awaitable[Shape | Reply | Response | None]]
+Handler = Callable[..., Awaitable[Shape | Reply[Any] | Response | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class Endpoint:
     """One row: a method and path, what handles it, the status of success, who may call.
 
     A route with ``upload`` takes a form instead of JSON; its handler awaits `Call.received`.
+
+    The rest is for the document of the API. ``codes`` are the errors of this row, beside those
+    that follow from its path, its body and who may call; ``also`` are other statuses of its
+    answer, ``headers`` those of a success; ``credentials`` are what a public one looks at itself,
+    ``media`` is the type of an answer that is no `Shape`.
     """
 
     method: str
@@ -87,6 +94,11 @@ class Endpoint:
     status: int = 200
     public: bool = False
     upload: Upload | None = None
+    codes: tuple[Code, ...] = ()
+    also: tuple[int, ...] = ()
+    headers: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    media: str = "application/json"
 
     @cached_property
     def parameters(self) -> dict[str, type[Shape]]:
@@ -97,6 +109,15 @@ class Endpoint:
             for name in ("body", "query")
             if name in signature.parameters
         }
+
+    @cached_property
+    def answers(self) -> tuple[type[Shape], ...]:
+        """The shapes that a success may have, from the handler's signature."""
+        found = inspect.signature(self.handler, eval_str=True).return_annotation
+        if get_origin(found) is Reply:
+            (found,) = get_args(found)
+        choices = get_args(found) if isinstance(found, UnionType) else (found,)
+        return tuple(each for each in choices if inspect.isclass(each) and issubclass(each, Shape))
 
 
 _Served = tuple[Endpoint, object]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 from starlette.responses import Response
@@ -14,6 +14,8 @@ from starlette.types import Scope
 from chatme.clock import SystemClock, timestamp
 from chatme.errors import ChatMeError
 from chatme.shapes import Shape
+
+ShapeT_co = TypeVar("ShapeT_co", bound=Shape, covariant=True)
 
 
 class JSONBytes(Response):
@@ -48,10 +50,10 @@ class Cookie:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Generic[ShapeT_co]):
     """A handler's answer where the endpoint's usual status is not enough."""
 
-    body: Shape | None
+    body: ShapeT_co | None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookie: Cookie | None = None

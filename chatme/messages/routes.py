@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatme.conversations.wire import ConversationNamed
+from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
 from chatme.messages.changes import ChangeService
 from chatme.messages.receipts import ReceiptService
@@ -41,12 +42,20 @@ class MessageDoor:
 
 
 async def history(door: MessageDoor, call: Call, query: HistoryQuery) -> MessagePage:
-    """A page of a conversation, newest first."""
+    """A page of a conversation, newest first.
+
+    Without what is from before the caller's own clearing, or from somebody the caller blocked. With
+    ``after`` alone it is the page right after that message.
+    """
     return await door.messages.history(call.caller.user_id, call.path_id("conversation_id"), query)
 
 
 async def send(door: MessageDoor, call: Call, body: MessageDraft) -> MessageView:
-    """Sends a message, for callers without a socket."""
+    """Sends a message, for callers without a socket.
+
+    With the same ``clientId`` it is the same message, however often it is sent. The answer is a
+    promise: the message is on the disk.
+    """
     return await door.messages.send(call.caller.user_id, call.path_id("conversation_id"), body)
 
 
@@ -133,7 +142,13 @@ async def resume(door: MessageDoor, client: Client, data: ResumeWanted) -> Resum
 
 ROUTES = (
     Endpoint("GET", "/messages/{conversation_id}", history),
-    Endpoint("POST", "/messages/{conversation_id}", send, status=201),
+    Endpoint(
+        "POST",
+        "/messages/{conversation_id}",
+        send,
+        status=201,
+        codes=(Code.BLOCKED, Code.UNAVAILABLE),
+    ),
     Endpoint("GET", "/messages/{conversation_id}/{message_id}/receipts", receipts),
 )
 

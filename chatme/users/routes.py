@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
 from chatme.users.service import UserService
 from chatme.users.wire import (
@@ -16,7 +17,10 @@ from chatme.users.wire import (
 
 
 async def search(service: UserService, call: Call, query: SearchQuery) -> FoundUsers:
-    """Finds users by a part of their name or address."""
+    """Finds users by a part of their name or address.
+
+    At most ten, without the caller and those who blocked the caller; none for a single character.
+    """
     return FoundUsers(items=await service.search(call.caller.user_id, query.q))
 
 
@@ -36,7 +40,10 @@ async def blocked(service: UserService, call: Call) -> BlockedUsers:
 
 
 async def block(service: UserService, call: Call) -> Blocking:
-    """Blocks a user, who is not told."""
+    """Blocks a user, who is not told.
+
+    Neither can begin a conversation with the other, and what they send is hidden meanwhile.
+    """
     await service.blocks.block(call.caller.user_id, call.path_id("user_id"))
     return Blocking(blocked=True)
 
@@ -52,6 +59,11 @@ ROUTES = (
     Endpoint("GET", "/users/blocked", blocked),
     Endpoint("PATCH", "/users/me", change),
     Endpoint("GET", "/users/{user_id}", one),
-    Endpoint("POST", "/users/{user_id}/block", block),
+    Endpoint(
+        "POST",
+        "/users/{user_id}/block",
+        block,
+        codes=(Code.BAD_REQUEST, Code.VALIDATION_FAILED),
+    ),
     Endpoint("DELETE", "/users/{user_id}/block", unblock),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -32,10 +33,10 @@ from chatme_tests.http.post_office import (
 )
 
 
-def answering(answer: Reply | Response | ChatMeError | None) -> Starlette:
+def answering(answer: Reply[Any] | Response | ChatMeError | None) -> Starlette:
     """An application whose one route answers, or raises, this."""
 
-    async def handler(_service: object, _call: Call) -> Reply | Response | None:
+    async def handler(_service: object, _call: Call) -> Reply[Any] | Response | None:
         if isinstance(answer, ChatMeError):
             raise answer
         return answer
@@ -313,3 +314,23 @@ async def test_a_form_reaches_its_handler(tmp_path: Path) -> None:
     assert answer.json() == {"id": HEX, "body": "a.txthi"}
     with pytest.raises(TypeError):
         Call(request(), CALLER).received(tmp_path)
+
+
+def test_a_signature_says_what_comes_back() -> None:
+    """The shapes of a success are those that the handler says it returns, bare or in a reply."""
+
+    async def bare(_service: object, _call: Call) -> Letter:
+        raise NotAuthenticated
+
+    async def either(_service: object, _call: Call) -> Reply[Letter | NewLetter]:
+        raise NotAuthenticated
+
+    async def raw(_service: object, _call: Call) -> Response:
+        raise NotAuthenticated
+
+    async def nothing(_service: object, _call: Call) -> None:
+        raise NotAuthenticated
+
+    found = [Endpoint("GET", "/", handler).answers for handler in (bare, either, raw, nothing)]
+
+    assert found == [(Letter,), (Letter, NewLetter), (), ()]

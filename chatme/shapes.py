@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -17,13 +18,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from chatme.clock import timestamp
 
@@ -72,6 +75,32 @@ def _ascii_digits(value: object) -> object:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What a schema says of a check that is made in Python; the last one of a type counts.
+
+    Where white space around a text does not count, ``pattern`` says its length as well, with
+    ``text`` for people: ``minLength`` and ``maxLength`` would count it.
+    """
+
+    pattern: str | None = None
+    format: str | None = None
+    text: str | None = None
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        said = {"pattern": self.pattern, "format": self.format, "description": self.text}
+        gone = ("minLength", "maxLength") if self.text else ()
+        known = {key: value for key, value in handler(schema).items() if key not in gone}
+        return {**known, **{key: value for key, value in said.items() if value}}
+
+
+NO_NUL = r"^[^\x00]*$"
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+"""Patterns (ECMA-262 with the flag ``u``, as JSON Schema has them) of a `Text`, and of one that
+has more than white space."""
+
 Id = Annotated[
     ObjectId,
     PlainValidator(_require_id),
@@ -91,14 +120,16 @@ Timestamp = Annotated[
 ]
 """A naive UTC moment; RFC 3339 with milliseconds and ``Z`` on the wire."""
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(_no_nul), Says(pattern=NO_NUL)]
 """A string without NUL (which MongoDB keys, C libraries and terminals trip over)."""
 
-Trimmed = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_no_nul)]
+Trimmed = Annotated[
+    str, StringConstraints(strip_whitespace=True), AfterValidator(_no_nul), Says(pattern=NO_NUL)
+]
 """A `Text` without white space around it."""
 
-Digits = Annotated[int, BeforeValidator(_ascii_digits)]
-"""An integer of a query string, in plain ASCII digits."""
+DIGITS = BeforeValidator(_ascii_digits)
+"""Behind an ``int`` and its bounds, of a query string: in plain ASCII digits."""
 
 T = TypeVar("T")
 

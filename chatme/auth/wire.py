@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from chatme.auth.models import Session
-from chatme.shapes import Id, Omittable, Shape, Text, Timestamp
+from chatme.shapes import Id, Omittable, Says, Shape, Text, Timestamp
 from chatme.users.wire import DisplayName, Email, Oneself
 
 
@@ -21,7 +21,12 @@ def _strong(value: str) -> str:
     return value
 
 
-NewPassword = Annotated[Text, Field(min_length=8, max_length=128), AfterValidator(_strong)]
+# What every reader of patterns understands; letters and digits of other scripts count as well.
+_STRONG = r"^[^\x00]*([A-Z][^\x00]*[0-9]|[0-9][^\x00]*[A-Z])[^\x00]*$"
+
+NewPassword = Annotated[
+    Text, Field(min_length=8, max_length=128), AfterValidator(_strong), Says(_STRONG)
+]
 
 
 class Registration(Shape):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny
 
 from chatme.http.paging import CursorText, Limit, Page
-from chatme.shapes import Id, Omittable, Shape, Timestamp, Trimmed
+from chatme.shapes import Id, Omittable, Says, Shape, Timestamp, Trimmed
 from chatme.uploads.wire import UploadName
 from chatme.users.wire import UserView
 
@@ -15,7 +15,9 @@ MAX_MEMBERS = 1024
 SHOWN_MEMBERS = 50
 
 Role = Literal["admin", "member"]
-GroupName = Annotated[Trimmed, Field(min_length=1, max_length=100)]
+_NAME = r"^\s*[^\s\x00]([^\x00]{0,98}[^\s\x00])?\s*$"
+_NAME_TEXT = "1 to 100 characters; white space around them does not count."
+GroupName = Annotated[Trimmed, Field(min_length=1, max_length=100), Says(_NAME, text=_NAME_TEXT)]
 MemberIds = Annotated[list[Id], Field(min_length=1, max_length=MAX_MEMBERS - 1)]
 
 

@@ -9,11 +9,11 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from chatme.errors import Invalid
-from chatme.shapes import Digits, Shape, Text
+from chatme.shapes import DIGITS, Shape, Text
 
 MAX_LIMIT = 100
 
-Limit = Annotated[Digits, Field(ge=1, le=MAX_LIMIT)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), DIGITS]
 """How many items a page holds, 1 to 100."""
 
 CursorText = Annotated[Text, Field(min_length=1, max_length=512)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chatme.manual.html import Html, element, join, prose, table
+from chatme.shapes import NO_NUL
 
 Json = dict[str, Any]
 
@@ -101,7 +102,8 @@ def _bounds(schema: Json) -> Iterator[str]:
     yield from _range(schema, "minimum", "maximum", "")
     yield from _range(schema, "minItems", "maxItems", " items")
     yield from _range(schema, "minProperties", "maxProperties", " keys")
-    if "pattern" in schema:
+    is_said = "description" in schema or schema.get("pattern") == NO_NUL  # of every text
+    if "pattern" in schema and not is_said:
         yield f"Matches `{schema['pattern']}`."
     if schema.get("default") not in (None, ""):
         yield f"`{schema['default']}` where it is left out."

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from chatme.conversations.wire import MessageInList
 from chatme.http.paging import Limit, Page
 from chatme.ports import MessageKind
-from chatme.shapes import Id, Omittable, Shape, Text, Timestamp
+from chatme.shapes import NOT_BLANK, Id, Omittable, Says, Shape, Text, Timestamp
 from chatme.users.wire import UserView
 
 MAX_CONTENT = 4000
@@ -37,7 +37,7 @@ def _one_emoji(value: str) -> str:
 
 
 Content = Annotated[Text, Field(max_length=MAX_CONTENT)]
-NonBlank = Annotated[Content, Field(min_length=1), AfterValidator(_not_blank)]
+NonBlank = Annotated[Content, Field(min_length=1), AfterValidator(_not_blank), Says(NOT_BLANK)]
 Emoji = Annotated[Text, Field(min_length=1), AfterValidator(_one_emoji)]
 KnownRev = Annotated[int, Field(ge=0, le=2**53)]
 ClientId = Annotated[Text, Field(min_length=1, max_length=64)]

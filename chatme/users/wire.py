@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from chatme.shapes import Id, Omittable, Shape, Text, Timestamp, Trimmed
+from chatme.shapes import Id, Omittable, Says, Shape, Text, Timestamp, Trimmed, check_text
 from chatme.users.models import User
 
 
@@ -26,7 +26,10 @@ def normal_email(value: str) -> str:
     """
     try:
         found = validate_email(
-            value.strip(), check_deliverability=False, globally_deliverable=False
+            value.strip(),
+            check_deliverability=False,
+            globally_deliverable=False,
+            test_environment=True,  # what ends in .test is an address as well (RFC 6761, 6.2)
         )
     except EmailNotValidError:
         raise PydanticCustomError("email", "is not an e-mail address") from None
@@ -35,8 +38,23 @@ def normal_email(value: str) -> str:
     return found.normalized.lower()
 
 
-DisplayName = Annotated[Trimmed, Field(min_length=2, max_length=50), AfterValidator(_no_controls)]
-Email = Annotated[Text, Field(max_length=254), AfterValidator(normal_email)]
+_END = r"[^\s\x00-\x1f\x7f-\x9f]"
+_NAME = rf"^\s*{_END}[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{0,48}}{_END}\s*$"
+_NAME_TEXT = "2 to 50 characters, no controls among them; white space around them does not count."
+
+DisplayName = Annotated[
+    Trimmed,
+    Field(min_length=2, max_length=50),
+    AfterValidator(_no_controls),
+    Says(_NAME, text=_NAME_TEXT),
+]
+Email = Annotated[
+    str,
+    Field(max_length=254),
+    AfterValidator(check_text),
+    AfterValidator(normal_email),
+    Says(format="email"),
+]
 
 
 class UserView(Shape):
@@ -92,10 +110,14 @@ class Oneself(UserView):
     last_seen_at: Timestamp | None
 
 
+_SOUGHT = r"^\s*([^\s\x00]([^\x00]{0,98}[^\s\x00])?)?\s*$"
+_SOUGHT_TEXT = "At most 100 characters; white space around them does not count."
+
+
 class SearchQuery(Shape):
     """What to look for: plain text, never a pattern."""
 
-    q: Annotated[Trimmed, Field(max_length=100)]
+    q: Annotated[Trimmed, Field(max_length=100), Says(_SOUGHT, text=_SOUGHT_TEXT)]
 
 
 class ProfileChange(Shape):

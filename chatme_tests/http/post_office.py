@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.applications import Starlette
 
 from chatme.http.endpoint import Call, Endpoint
-from chatme.shapes import Digits, Id, Omittable, Shape, Text, Trimmed
+from chatme.shapes import DIGITS, Id, Omittable, Shape, Text, Trimmed
 from chatme_tests.http.fakes import CALLER, bound
 
 HEX = "65f0c0ffee65f0c0ffee65f0"
@@ -28,7 +28,7 @@ class NewLetter(Shape):
 class Paging(Shape):
     """A typical query."""
 
-    limit: Annotated[Digits, Field(ge=1, le=100)] = 30
+    limit: Annotated[int, Field(ge=1, le=100), DIGITS] = 30
 
 
 class Letter(Shape):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from chatme.errors import BadRequest, ChatMeError, FieldFault, Invalid, TooLarge, UnsupportedType
 from chatme.http.body import MAX_JSON_BYTES, read_json, read_query
-from chatme.shapes import Digits, Shape, Text
+from chatme.shapes import DIGITS, Shape, Text
 from chatme_tests.http.fakes import Stream, request
 
 
@@ -27,7 +27,7 @@ class Search(Shape):
     """A query."""
 
     q: Text
-    limit: Annotated[Digits, Field(ge=1, le=100)] = 30
+    limit: Annotated[int, Field(ge=1, le=100), DIGITS] = 30
 
 
 class Wish(Shape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from chatme.shapes import (
-    Digits,
+    DIGITS,
+    NO_NUL,
+    NOT_BLANK,
     Id,
     Omittable,
+    Says,
     Shape,
     Text,
     Timestamp,
@@ -60,7 +64,7 @@ class Sample(Shape):
     count: int = 0
     flag: bool = False
     ratio: float = 0.0
-    limit: Digits = 1
+    limit: Annotated[int, DIGITS] = 1
 
 
 def is_refused(**fields: object) -> bool:
@@ -201,3 +205,33 @@ def test_every_text_survives(text: str) -> None:
     sample = Sample.model_validate({"body": text})
 
     assert json.loads(sample.to_json())["body"] == text
+
+
+class Said(Shape):
+    """Texts of whose checks their schemas tell."""
+
+    text: Annotated[Text, Field(max_length=9)]
+    mail: Annotated[Text, Says(format="email")]
+    name: Annotated[Trimmed, Field(min_length=1, max_length=9), Says("^x$", text="1 to 9.")]
+
+
+def test_a_schema_says_what_python_checks() -> None:
+    """A pattern or a format stands beside the bounds, or in their place where it tells them."""
+    found = Said.model_json_schema()["properties"]
+
+    assert found["text"] | {"title": ""} == {
+        "title": "",
+        "type": "string",
+        "maxLength": 9,
+        "pattern": NO_NUL,
+    }
+    assert (found["mail"]["format"], found["mail"]["pattern"]) == ("email", NO_NUL)
+    assert (found["name"]["pattern"], found["name"]["description"]) == ("^x$", "1 to 9.")
+    assert not {"minLength", "maxLength"} & set(found["name"])
+
+
+@pytest.mark.parametrize(("text", "fits"), [("a", True), (" \n", True), ("", True), ("a\0", False)])
+def test_the_pattern_of_a_text_is_true(text: str, fits: bool) -> None:
+    """The pattern that schemas show of a text finds what the check finds."""
+    assert bool(re.search(NO_NUL, text)) is fits
+    assert bool(re.search(NOT_BLANK, text)) is (fits and bool(text.strip()))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from chatme.errors import Code, FieldFault, Invalid
-from chatme.shapes import Digits, Id, Omittable, Shape, Text, Trimmed
+from chatme.shapes import DIGITS, Id, Omittable, Shape, Text, Trimmed
 from chatme.wording import describe, invalid
 
 WORD = st.text(max_size=5)
@@ -56,7 +56,7 @@ class Sample(Shape):
     kind: Literal["a", "b"] = "a"
     owner_id: Id | None = None
     bio: Omittable[Text] = None
-    page: Digits = 1
+    page: Annotated[int, DIGITS] = 1
 
 
 def faults(value: object) -> tuple[FieldFault, ...]:

@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 from pydantic.config import JsonDict
 
 from chatme.realtime.schemas import PREFIX, Schemas, follow, frame_schemas, plain
-from chatme.shapes import Shape
+from chatme.shapes import NO_NUL, Shape
 from chatme_tests.realtime.toy import Bottle, Brief, Found, Whole
 
 SCHEMAS = Schemas([(Bottle, "validation"), (Found, "serialization")], {Brief: Whole})
@@ -18,7 +18,7 @@ def test_what_may_be_left_out_may_not_be_null() -> None:
     bottle = SCHEMAS.components["Bottle"]
 
     assert bottle["required"] == ["bottleId"]
-    assert bottle["properties"]["note"] == {"type": "string"}
+    assert bottle["properties"]["note"] == {"type": "string", "pattern": NO_NUL}
     assert bottle["properties"]["label"]["default"] == "plain"
 
 

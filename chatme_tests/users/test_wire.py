@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -32,6 +34,7 @@ NAME = TypeAdapter[str](DisplayName)
         ("ÅSA@Müller.example.org", "åsa@müller.example.org"),
         ("a\u030asa@example.com", "åsa@example.com"),
         ("asa@xn--mller-kva.example.org", "asa@müller.example.org"),
+        ("ada@house.test", "ada@house.test"),
     ],
 )
 def test_an_address_is_kept_in_one_form(given_: str, kept: str) -> None:
@@ -153,3 +156,17 @@ def test_a_change_leaves_out_but_never_empties() -> None:
     for body in ({"displayName": None}, {"bio": None}, {"bio": "x" * 161}, {"displayName": "A"}):
         with pytest.raises(ValidationError):
             ProfileChange.model_validate(body)
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("ab é👍\n\x00\x7f\x85\xa0\u2028"), max_size=60))
+def test_the_pattern_of_a_name_is_true(value: str) -> None:
+    """The pattern that schemas show of a name finds what the check finds."""
+    try:
+        NAME.validate_python(value)
+    except ValidationError:
+        fits = False
+    else:
+        fits = True
+
+    assert bool(re.search(NAME.json_schema()["pattern"], value)) is fits

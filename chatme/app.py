@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.routing import Mount, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -17,7 +17,7 @@ from chatme.conversations.routes import ROUTES as CONVERSATION_ROUTES
 from chatme.errors import BadRequest, ChatMeError, MethodNotAllowed, NotFound
 from chatme.health.routes import METRICS_ROUTES
 from chatme.health.routes import ROUTES as HEALTH_ROUTES
-from chatme.http.endpoint import bind
+from chatme.http.endpoint import Endpoint, bind
 from chatme.http.files import ROUTES as FILE_ROUTES
 from chatme.http.limiting import RateLimitFields, RateLimits
 from chatme.http.metering import Metering
@@ -46,19 +46,23 @@ UNLIMITED = (f"{API}/health", "/metrics", "/uploads")
 
 def create_app(settings: Settings, services: Services) -> Starlette:
     """The application over services that are open as long as it serves."""
+    tables = _api_tables(services)
+    api = [row for rows, _ in tables for row in rows]
+    root = (*MANUAL_ROUTES, *METRICS_ROUTES)
+    manual = Manual.of(settings, {API: api, "": root})
     app = Starlette(
         routes=[
             WebSocketRoute("/chat", services.chat),
             *bind(
                 [
-                    (MANUAL_ROUTES, Manual.of(settings)),
+                    (MANUAL_ROUTES, manual),
                     (FILE_ROUTES, services.shelf),
                     (METRICS_ROUTES, services.scrape),
                 ],
                 services.authenticator,
             ),
             # Its own router, too, or a slash too many would be a redirect without an envelope.
-            Mount(API, Router(_api_routes(services), False, _nothing_here)),
+            Mount(API, Router(bind(tables, services.authenticator), False, _nothing_here)),
         ],
         middleware=[
             Middleware(Metering, meter=services.scrape.metrics),
@@ -83,8 +87,8 @@ def create_app(settings: Settings, services: Services) -> Starlette:
     return app
 
 
-def _api_routes(services: Services) -> list[Route]:
-    tables = (
+def _api_tables(services: Services) -> tuple[tuple[tuple[Endpoint, ...], object], ...]:
+    return (
         (AUTH_ROUTES, services.auth),
         (ACCOUNT_ROUTES, services.accounts),
         (USER_ROUTES, services.users),
@@ -94,7 +98,6 @@ def _api_routes(services: Services) -> list[Route]:
         (NOTIFICATION_ROUTES, services.notifications),
         (HEALTH_ROUTES, services.health),
     )
-    return bind(tables, services.authenticator)
 
 
 async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:

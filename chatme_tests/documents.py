@@ -73,7 +73,7 @@ class Judge:
     def __init__(self, document: Json) -> None:
         messages = document["components"]["messages"]
         self.names = {each["name"] for each in messages.values()}
-        self._schemas = _closed(document["components"]["schemas"])
+        self._schemas = closed(document["components"]["schemas"])
         self._validators = {
             each["name"]: self._validator(each["payload"]) for each in messages.values()
         }
@@ -88,18 +88,18 @@ class Judge:
         ]
 
     def _validator(self, payload: Json) -> Draft202012Validator:
-        schema = {**_closed(payload), "components": {"schemas": self._schemas}}
+        schema = {**closed(payload), "components": {"schemas": self._schemas}}
         Draft202012Validator.check_schema(schema)
         return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
-def _closed(schema: Any) -> Any:
+def closed(schema: Any) -> Any:
     """A schema whose objects have no other fields than those it names."""
     if isinstance(schema, list):
-        return [_closed(each) for each in schema]
+        return [closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    parts = {key: _closed(value) for key, value in schema.items()}
+    parts = {key: closed(value) for key, value in schema.items()}
     if parts.get("type") == "object" and "additionalProperties" not in parts:
         parts.setdefault("properties", {})
         parts["additionalProperties"] = False

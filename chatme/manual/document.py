@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chatme import __version__
@@ -22,9 +23,13 @@ from chatme.realtime.contract import Contract, Limit
 from chatme.realtime.endpoint import SocketLimits
 from chatme.realtime.frames import MAX_FRAME_BYTES, MAX_ID_LENGTH
 from chatme.settings import Settings
+from chatme.shapes import Shape
 
 COMMANDS = (*SOCKET_COMMANDS, *CONVERSATION_COMMANDS, *MESSAGE_COMMANDS)
 EVENTS = (*SOCKET_EVENTS, *CONVERSATION_EVENTS, *MESSAGE_EVENTS, *NOTIFICATION_EVENTS)
+
+# What is only the base of what really is sent, and what that is.
+STAND_INS: Mapping[type[Shape], type[Shape]] = {MessageInList: MessageView}
 
 
 def realtime_document(settings: Settings) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def realtime_document(settings: Settings) -> dict[str, Any]:
             commands=COMMANDS,
             events=EVENTS,
             limits=_limits(settings),
-            stand_ins={MessageInList: MessageView},
+            stand_ins=STAND_INS,
             words=WORDS,
             samples=SAMPLES,
         )

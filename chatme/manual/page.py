@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from chatme.manual.fields import fields, labelled, notes_of, shape_anchor, type_of
+from chatme.manual.fields import labelled
 from chatme.manual.html import Html, element, prose, table
+from chatme.manual.shell import contents, entry, example, section, shapes, whole_page
 
 Json = dict[str, Any]
 
@@ -37,46 +37,19 @@ class _Page:
         self._anchors["ack"] = "ack"
 
     def html(self) -> str:
-        title = self._info["title"]
-        head = element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("title", title),
-            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            element("meta", name="color-scheme", content="light dark"),
-            element("link", rel="stylesheet", href="style.css"),
-        )
-        body = element(
-            "body",
-            element("a", "Skip to the content", class_="skip", href="#content"),
-            element("div", self._contents(), self._main(), class_="page"),
-        )
-        return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+        return whole_page(self._info["title"], "style.css", self._contents(), self._main())
 
     def _contents(self) -> Html:
-        def listed(title: str, anchor: str, links: Iterable[Html] = ()) -> Html:
-            links = [element("li", link) for link in links]
-            return element(
-                "li",
-                element("a", title, href=f"#{anchor}"),
-                element("ul", links) if links else "",
-            )
-
         commands, events = self._commands, self._events
-        return element(
-            "nav",
-            element("p", element("a", self._info["title"], href="#content"), class_="home"),
-            element(
-                "ul",
-                listed("A client's life", "life", map(_step_link, self._info["x-life"])),
-                listed("Commands", "commands", [self._link(each["title"]) for each in commands]),
-                listed("Events", "events", [self._link(each["title"]) for each in events]),
-                listed("Error codes", "errors"),
-                listed("Close codes", "closes"),
-                listed("Limits", "limits"),
-                listed("Shapes", "shapes"),
-            ),
-            aria_label="Contents",
+        return contents(
+            self._info["title"],
+            entry("A client's life", "life", map(_step_link, self._info["x-life"])),
+            entry("Commands", "commands", [self._link(each["title"]) for each in commands]),
+            entry("Events", "events", [self._link(each["title"]) for each in events]),
+            entry("Error codes", "errors"),
+            entry("Close codes", "closes"),
+            entry("Limits", "limits"),
+            entry("Shapes", "shapes"),
         )
 
     def _main(self) -> Html:
@@ -90,16 +63,18 @@ class _Page:
                     "p",
                     f"Version {self._info['version']} · ",
                     element("a", "asyncapi.json", href="../asyncapi.json"),
+                    " · ",
+                    element("a", "REST", href="../docs"),
                     class_="quiet",
                 ),
             ),
-            self._section("life", "A client's life", self._life()),
-            self._section("commands", "Commands", self._operations(self._commands)),
-            self._section("events", "Events", self._operations(self._events)),
-            self._section("errors", "Error codes", self._errors()),
-            self._section("closes", "Close codes", self._closes()),
-            self._section("limits", "Limits", self._limits()),
-            self._section("shapes", "Shapes", self._shapes()),
+            section("life", "A client's life", self._life()),
+            section("commands", "Commands", self._operations(self._commands)),
+            section("events", "Events", self._operations(self._events)),
+            section("errors", "Error codes", self._errors()),
+            section("closes", "Close codes", self._closes()),
+            section("limits", "Limits", self._limits()),
+            section("shapes", "Shapes", shapes(self._schemas)),
             id="content",
         )
 
@@ -148,7 +123,7 @@ class _Page:
             "article",
             element("h4", element("a", element("code", name), href=f"#{anchor}", class_="anchor")),
             parts,
-            self._example(message),
+            example(message["examples"][0]["payload"]),
             id=anchor,
         )
 
@@ -159,14 +134,6 @@ class _Page:
     def _data(self, title: str, message: Json) -> Html:
         ref = message["payload"]["properties"]["data"]
         return labelled(title, ref, self._schemas[ref["$ref"].rpartition("/")[2]])
-
-    def _example(self, message: Json) -> Html:
-        text = json.dumps(message["examples"][0]["payload"], indent=2, ensure_ascii=False)
-        return element(
-            "details",
-            element("summary", "Example"),
-            element("pre", element("code", text)),
-        )
 
     def _errors(self) -> Html:
         meanings = self._schemas["ErrorCode"]["x-meanings"]
@@ -190,26 +157,6 @@ class _Page:
             for each in self._channel["x-limits"]
         )
         return table(("What", "How much", "And then"), rows)
-
-    def _shapes(self) -> Iterator[str]:
-        for name, schema in self._schemas.items():
-            is_object = schema.get("type") == "object"
-            described = prose(schema.get("description", "")) if is_object else notes_of(schema)
-            anchor = shape_anchor(name)
-            yield element(
-                "article",
-                element("h4", element("a", name, href=f"#{anchor}", class_="anchor")),
-                element("p", described),
-                fields(schema)
-                if is_object
-                else element("p", element("span", type_of(schema), class_="type")),
-                id=anchor,
-            )
-
-    @staticmethod
-    def _section(anchor: str, title: str, content: str | Iterator[str]) -> Html:
-        heading = element("h2", element("a", title, href=f"#{anchor}", class_="anchor"))
-        return element("section", heading, content, id=anchor)
 
     def _prose(self, text: str) -> Html:
         return prose(text, self._link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -10,9 +11,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chatme.http.endpoint import Call, Endpoint
+from chatme.http.endpoint import Call, Endpoint, Handler
 from chatme.manual.document import realtime_document
 from chatme.manual.page import render
+from chatme.manual.rest.document import rest_document
+from chatme.manual.rest.page import render as render_rest
 from chatme.settings import Settings
 
 POLICY = (
@@ -52,20 +55,35 @@ class Leaf:
 class Manual:
     """What there is to read."""
 
+    openapi: Leaf
+    rest: Leaf
     asyncapi: Leaf
     realtime: Leaf
     style: Leaf
 
     @classmethod
-    def of(cls, settings: Settings) -> Manual:
-        """The manual of this server."""
+    def of(cls, settings: Settings, tables: Mapping[str, Iterable[Endpoint]]) -> Manual:
+        """The manual of this server, whose routes are given by what their paths begin with."""
+        rest = rest_document(tables)
         document = realtime_document(settings)
         style = files("chatme").joinpath("web", "docs.css").read_bytes()
         return cls(
+            openapi=Leaf.of(orjson.dumps(rest), "application/json"),
+            rest=Leaf.of(render_rest(rest).encode(), "text/html"),
             asyncapi=Leaf.of(orjson.dumps(document), "application/json"),
             realtime=Leaf.of(render(document).encode(), "text/html"),
             style=Leaf.of(style, "text/css"),
         )
+
+
+async def openapi(manual: Manual, call: Call) -> Response:
+    """This document."""
+    return manual.openapi.response(call.request)
+
+
+async def rest(manual: Manual, call: Call) -> Response:
+    """The same as a page."""
+    return manual.rest.response(call.request)
 
 
 async def asyncapi(manual: Manual, call: Call) -> Response:
@@ -74,7 +92,7 @@ async def asyncapi(manual: Manual, call: Call) -> Response:
 
 
 async def realtime(manual: Manual, call: Call) -> Response:
-    """The same as a page."""
+    """The AsyncAPI document as a page."""
     return manual.realtime.response(call.request)
 
 
@@ -83,8 +101,14 @@ async def style(manual: Manual, call: Call) -> Response:
     return manual.style.response(call.request)
 
 
+def _leaf(path: str, handler: Handler, media: str) -> Endpoint:
+    return Endpoint("GET", path, handler, public=True, also=(304,), headers=("ETag",), media=media)
+
+
 ROUTES = (
-    Endpoint("GET", "/asyncapi.json", asyncapi, public=True),
-    Endpoint("GET", "/docs/realtime", realtime, public=True),
-    Endpoint("GET", "/docs/style.css", style, public=True),
+    _leaf("/openapi.json", openapi, "application/json"),
+    _leaf("/docs", rest, "text/html"),
+    _leaf("/asyncapi.json", asyncapi, "application/json"),
+    _leaf("/docs/realtime", realtime, "text/html"),
+    _leaf("/docs/style.css", style, "text/css"),
 )

@@ -8,6 +8,14 @@ from typing import Any
 
 from chatme.realtime.schemas import Json, follow
 
+_ANY: Mapping[str, Any] = {
+    "string": "…",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": False,
+    "null": None,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:
@@ -62,7 +70,7 @@ class Samples:
             return self.values[name]
         if "examples" in schema:
             return schema["examples"][0]
-        return {"string": "…", "integer": 1, "number": 1.5, "boolean": False}[schema["type"]]
+        return _ANY[schema["type"]]
 
 
 def _is_map(schema: Json) -> bool:

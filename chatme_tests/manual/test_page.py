@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 
 from chatme.manual.page import render
 from chatme.realtime.asyncapi import build
+from chatme_tests.manual.reader import Reader
 from chatme_tests.realtime.toy import CONTRACT
 
 DOCUMENT = build(CONTRACT)
 
 
-class _Reader(HTMLParser):
-    """Reads a page: its anchors, links, tags, and whether every element is closed."""
-
-    VOID = frozenset({"meta", "link"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.tags: Counter[str] = Counter()
-        self.attributes: set[str] = set()
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.tags[tag] += 1
-        self.attributes |= set(found)
-        self.ids += [value for value in [found.get("id")] if value]
-        self.links += [value for value in [found.get("href")] if value]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_every_link_leads_somewhere() -> None:
     """Each link is to an anchor of the page or to what we serve beside it; no anchor is twice."""
-    page = _Reader(render(DOCUMENT))
+    page = Reader(render(DOCUMENT))
     inside = {link[1:] for link in page.links if link.startswith("#")}
     outside = {link for link in page.links if not link.startswith("#")}
 
     assert page.open == []
     assert inside <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    assert outside == {"style.css", "../asyncapi.json"}
+    assert outside == {"style.css", "../asyncapi.json", "../docs"}
 
 
 def test_the_page_needs_no_script() -> None:
     """Nothing on the page runs, frames, submits or styles by itself."""
-    page = _Reader(render(DOCUMENT))
+    page = Reader(render(DOCUMENT))
 
     assert not {"script", "style", "img", "iframe", "form", "object"} & set(page.tags)
     assert not {name for name in page.attributes if name.startswith("on") or name == "style"}
@@ -68,7 +35,7 @@ def test_the_page_needs_no_script() -> None:
 
 def test_everything_of_the_document_is_on_the_page() -> None:
     """Commands, events, error codes, close codes, limits, shapes and the life have their place."""
-    page = _Reader(render(DOCUMENT))
+    page = Reader(render(DOCUMENT))
     channel = DOCUMENT["channels"]["chat"]
 
     assert {"command-throw_bottle", "event-bottle_found", "event-error", "throw"} <= set(page.ids)
@@ -99,7 +66,7 @@ def test_events_of_a_room_stand_together() -> None:
     elsewhere = {**event, "title": "error", "tags": [{"name": "sea"}]}
     operations = {**DOCUMENT["operations"], "error": elsewhere}
     last = {"again": DOCUMENT["operations"]["error"]}
-    page = _Reader(render({**DOCUMENT, "operations": {**operations, **last}}))
+    page = Reader(render({**DOCUMENT, "operations": {**operations, **last}}))
 
     assert page.text.count("Sea") == 1
 

@@ -16,6 +16,8 @@ from chatme.principal import Principal
 from chatme_tests.fakes import settings_of
 
 PATHS = {
+    "/openapi.json": "application/json",
+    "/docs": "text/html; charset=utf-8",
     "/asyncapi.json": "application/json",
     "/docs/realtime": "text/html; charset=utf-8",
     "/docs/style.css": "text/css; charset=utf-8",
@@ -35,7 +37,8 @@ class _Nobody:
 @pytest.fixture
 async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A caller of the manual alone."""
-    app = Starlette(routes=bind([(ROUTES, Manual.of(settings_of(tmp_path)))], _Nobody()))
+    manual = Manual.of(settings_of(tmp_path), {"": ROUTES})
+    app = Starlette(routes=bind([(ROUTES, manual)], _Nobody()))
     transport = httpx.ASGITransport(SecurityHeaders(app, production=False))
     async with httpx.AsyncClient(transport=transport, base_url="http://chat.test") as client:
         yield client
@@ -81,8 +84,14 @@ async def test_the_manual_is_only_read(http: httpx.AsyncClient, path: str) -> No
 
 
 async def test_the_page_finds_its_style(http: httpx.AsyncClient) -> None:
-    """The page's links to what is beside it lead there, under whatever prefix."""
-    page = httpx.URL("http://chat.test/docs/realtime")
+    """The pages' links to what is beside them lead there, under whatever prefix."""
+    rest, page = httpx.URL("http://chat.test/docs"), httpx.URL("http://chat.test/docs/realtime")
+
+    assert 'href="docs/style.css"' in (await http.get(rest.path)).text
+    assert (await http.get(rest.join("docs/style.css"))).status_code == 200
+    assert (await http.get(rest.join("openapi.json"))).json()["openapi"] == "3.1.0"
+    assert rest.join("docs/realtime") == page
+    assert page.join("../docs") == rest
 
     assert 'href="style.css"' in (await http.get(page.path)).text
     assert (await http.get(page.join("style.css"))).headers["content-type"].startswith("text/css")

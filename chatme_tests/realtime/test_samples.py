@@ -47,6 +47,7 @@ def test_names_answer_for_fields() -> None:
             "names": {"type": "array", "items": TEXT},
             "name": {"anyOf": [TEXT, {"type": "null"}]},
             "kind": {"enum": ["a", "b"]},
+            "next": {"type": "null"},
         },
     }
     schema["required"] = list(schema["properties"])
@@ -57,6 +58,7 @@ def test_names_answer_for_fields() -> None:
         "names": ["Ada"],
         "name": "Ada",
         "kind": "b",
+        "next": None,
     }
 
 

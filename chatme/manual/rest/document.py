@@ -1,0 +1,18 @@
+"""The OpenAPI document of this server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chatme import __version__
+from chatme.accounts.routes import export
+from chatme.http.endpoint import Endpoint
+from chatme.manual.document import STAND_INS
+from chatme.manual.rest.openapi import Api, build
+from chatme.manual.rest.shapes import Export
+
+
+def rest_document(tables: Mapping[str, Iterable[Endpoint]]) -> dict[str, Any]:
+    """The document of all routes, given by what their paths begin with."""
+    return build(Api(__version__, tables, STAND_INS, {export: Export}))

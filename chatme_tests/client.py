@@ -1,4 +1,4 @@
-"""A caller of the real server: REST by httpx, the socket by websockets."""
+"""A caller of the real server: REST by httpx, each answer judged, the socket by websockets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from chatme_tests.judging import rest_client
 
 WAIT_SECONDS = 10
 KEPT_SECONDS = 3
@@ -165,11 +167,10 @@ async def open_socket(url: str, headers: Mapping[str, str] | None = None, **opti
 
 async def sign_up(url: str, name: str, email: str | None = None) -> User:
     """Registers a user."""
-    http = httpx.AsyncClient(
+    http = rest_client(
         base_url=f"{url}/api/v1",
         timeout=WAIT_SECONDS,
         limits=httpx.Limits(keepalive_expiry=KEPT_SECONDS),
-        trust_env=False,
     )
     email = email or f"{name.lower().replace(' ', '.')}@example.com"
     body = {"displayName": name, "email": email, "password": PASSWORD}

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from chatme_tests.judging import rest_client
+
 LANDING = "http://localhost:5173/oauth/callback"
 FAILED = f"{LANDING}?error=oauth_failed"
 
@@ -33,14 +35,14 @@ class Browser:
 
     async def consent(self, subject: str, **form: str) -> str:
         """Signs in at the mock, as a subject; where that sends the browser."""
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with rest_client() as http:
             response = await http.post(self.there, data={"sub": subject, **form})
         assert response.status_code == 302, response.text
         return str(response.headers["location"])
 
     async def github(self, login: str) -> str:
         """Signs in at the GitHub fake; where that sends the browser."""
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with rest_client() as http:
             response = await http.get(f"{self.there}&login={login}")
         assert response.status_code == 302, response.text
         return str(response.headers["location"])
@@ -66,7 +68,7 @@ class Browser:
 @asynccontextmanager
 async def browsing(url: str) -> AsyncIterator[Browser]:
     """A fresh browser at a server."""
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1", trust_env=False, timeout=20) as http:
+    async with rest_client(base_url=f"{url}/api/v1", timeout=20) as http:
         yield Browser(http)
 
 

@@ -29,6 +29,7 @@ from chatme_tests.flows.hostile import (
     path_names,
     world,
 )
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -224,7 +225,7 @@ async def test_nobody_is_asked_to_sign_in(here: World, endpoint: Endpoint) -> No
 @pytest.mark.parametrize("cookie", ["", "x", "a.b.c", "x" * 4000, '"', "..", "$ne", "%00", "{}"])
 async def test_a_made_up_cookie_is_no_session(server: Server, cookie: str) -> None:
     """Whatever is in the cookie, it refreshes nothing and signs nobody out."""
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False) as http:
+    async with rest_client(base_url=f"{server.url}/api/v1") as http:
         headers = {"Cookie": f"refresh_token={cookie}"}
         refreshed = await http.post("/auth/refresh", headers=headers)
         left = await http.post("/auth/logout", headers=headers)

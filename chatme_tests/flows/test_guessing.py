@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from chatme_tests.client import PASSWORD, sign_up
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 
@@ -20,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def _login(server: Server, email: str, password: str, address: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with rest_client() as http:
         return await http.post(
             f"{server.url}/api/v1/auth/login",
             json={"email": email, "password": password},

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from chatme_tests.client import PASSWORD, sign_up
 from chatme_tests.flows.oauth_browser import LANDING, browsing, refused
 from chatme_tests.flows.oauth_places import ID, SECRET, GitHubFake, openid_mock, served
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 CODE = "the-one-and-only-code"
@@ -58,7 +58,7 @@ def server(places: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 async def _known(mock: str, subject: str, **claims: Any) -> None:
     """Lets the mock know somebody."""
     body = {"email": f"{subject}@example.com", "email_verified": True, **claims}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with rest_client() as http:
         response = await http.put(f"{mock}/users/{subject}", json=body)
     assert response.status_code == 204
 
@@ -181,7 +181,7 @@ async def test_a_callback_that_does_not_fit(server: Server, mock: str) -> None:
         back = await browser.consent("fits")
         state, wrong = browser.query["state"], other.query["state"]
         cookie = browser.http.cookies["oauth_trip"]
-        async with httpx.AsyncClient(trust_env=False) as bare:
+        async with rest_client() as bare:
             assert refused(await bare.get(back))
             for seal in ("rubbish", "a.b", "x" * 8000, "%00", cookie[:-1], cookie[1:]):
                 answer = await bare.get(back, headers={"Cookie": f"oauth_trip={seal}"})
@@ -197,7 +197,7 @@ async def test_a_callback_that_does_not_fit(server: Server, mock: str) -> None:
             browser.http.cookies.set("oauth_trip", cookie, path="/api/v1/auth")
             assert refused(await browser.arrive(changed)), changed
         headers = {"Cookie": f"oauth_trip={cookie}"}
-        async with httpx.AsyncClient(trust_env=False, headers=headers) as bare:
+        async with rest_client(headers=headers) as bare:
             replays = [await bare.get(back) for _ in range(2)]
 
     assert replays[0].headers["location"] == LANDING

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
-
 from chatme_tests.client import PASSWORD, signed_up
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 
 async def test_one_address_is_registered_once(server: Server) -> None:
     """Of twenty that register one address at once, one gets it; the others are told."""
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False) as http:
+    async with rest_client(base_url=f"{server.url}/api/v1") as http:
         answers = await asyncio.gather(
             *(
                 http.post(

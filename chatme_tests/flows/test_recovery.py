@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from chatme_tests.client import PASSWORD, User, sign_up, signed_up
+from chatme_tests.judging import rest_client
 from chatme_tests.postbox import HOST, Postbox
 from chatme_tests.server import Server
 
@@ -40,7 +41,7 @@ class Town(NamedTuple):
 
 
 def _caller(server: Server) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False)
+    return rest_client(base_url=f"{server.url}/api/v1")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import httpx
 import pyotp
 
 from chatme_tests.client import PASSWORD, signed_up
 from chatme_tests.flows.life_talk import verdict
 from chatme_tests.flows.oauth_browser import LANDING, browsing
 from chatme_tests.flows.oauth_places import ID, SECRET, openid_mock
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 WRONG = (401, "invalid_code")
@@ -31,7 +31,7 @@ async def test_two_steps(server: Server) -> None:
     """Enrol, confirm, sign in by two steps with each kind of code, and give it up again."""
     async with (
         signed_up(server.url, "Ada Twice") as (ada,),
-        httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False) as http,
+        rest_client(base_url=f"{server.url}/api/v1") as http,
     ):
         login = {"email": ada.email, "password": PASSWORD}
         off = (await ada.http.get("/auth/totp")).json()
@@ -124,7 +124,7 @@ async def test_a_provider_does_not_go_round_it(tmp_path: Path) -> None:
     """Who comes back from a provider brings a token in the fragment instead of a session, and is
     in with a code."""
     with openid_mock() as mock, Server(tmp_path / "data", _openid(mock)) as server:
-        async with browsing(server.url) as browser, httpx.AsyncClient(trust_env=False) as http:
+        async with browsing(server.url) as browser, rest_client() as http:
             person = {"email": "ada@example.com", "email_verified": True, "name": "Ada"}
             await http.put(f"{mock}/users/ada", json=person)
             await browser.sign_in("oidc", "ada")

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from chatme_tests.client import PASSWORD, open_socket, sign_up, signed_up
+from chatme_tests.judging import rest_client
 from chatme_tests.server import ROOT, Server
 
 PATIENCE = 10
@@ -44,7 +43,7 @@ def _lines(server: Server) -> Iterator[dict[str, Any]]:
 
 async def test_a_running_server_is_healthy(server: Server) -> None:
     """Health answers without a sign-in, names its parts, and is not to be kept."""
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False) as http:
+    async with rest_client(base_url=f"{server.url}/api/v1") as http:
         health, live = await http.get("/health"), await http.get("/health/live")
 
     assert (health.status_code, live.status_code) == (200, 200)

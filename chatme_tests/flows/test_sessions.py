@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import httpx
-
 from chatme_tests.client import PASSWORD, User, signed_up
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 
 async def _login(server: Server, user: User, agent: str) -> str:
     """Signs in from another device; its access token."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with rest_client() as http:
         answer = await http.post(
             f"{server.url}/api/v1/auth/login",
             json={"email": user.email, "password": PASSWORD},

@@ -7,11 +7,12 @@ import asyncio
 import httpx
 
 from chatme_tests.client import PASSWORD, open_socket, sign_up, signed_up
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 
 def _caller(server: Server) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False)
+    return rest_client(base_url=f"{server.url}/api/v1")
 
 
 async def _refresh(server: Server, token: str) -> httpx.Response:

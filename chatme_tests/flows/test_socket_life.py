@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from chatme_tests.client import PASSWORD, Json, Socket, User, open_socket, signed_up
 from chatme_tests.flows.life_talk import FREE, direct, refusal, say, settle, sound_server
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 PAGE = "https://chat.example.org"
@@ -39,7 +39,7 @@ async def _fresh_token(user: User) -> str:
 
 async def _another_session(user: User) -> User:
     """The same user, signed in on another device."""
-    http = httpx.AsyncClient(base_url=user.http.base_url, trust_env=False)
+    http = rest_client(base_url=user.http.base_url)
     credentials = {"email": user.email, "password": PASSWORD}
     token = (await http.post("/auth/login", json=credentials)).json()["accessToken"]
     http.headers["Authorization"] = f"Bearer {token}"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from chatme_tests.client import WAIT_SECONDS, Json, Socket, User
 from chatme_tests.documents import Judge
+from chatme_tests.judging import rest_client
 from chatme_tests.server import Server
 
 
@@ -54,7 +54,7 @@ class Court:
     @classmethod
     async def of(cls, server: Server) -> Court:
         """The court over a running server's own document."""
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        async with rest_client(base_url=server.url) as http:
             return cls((await http.get("/asyncapi.json")).raise_for_status().json())
 
     async def open(self, url: str, token: str = "") -> Witness:

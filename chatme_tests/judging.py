@@ -85,8 +85,8 @@ class RestJudge:
             return
         documented = self._followed(operation["responses"][status])
         for header, ref in documented["headers"].items():
-            if self._followed(ref).get("required") and header not in response.headers:
-                yield f"{name} says {header} for {status}"
+            if not self._header(self._followed(ref), response.headers.get(header)):
+                yield f"{name} says another {header} for {status}"
         content = documented.get("content")
         if content is None:
             if response.content:
@@ -102,6 +102,15 @@ class RestJudge:
             if name not in self._validators:
                 self._validators[name] = self._validator(closed(content[media]["schema"]))
             yield from self._told(self._validators[name], response)
+
+    @staticmethod
+    def _header(header: Json, value: str | None) -> bool:
+        """Whether a header is as it is described; only what must be there has to."""
+        if value is None:
+            return not header.get("required")
+        schema = header["schema"]
+        is_number = schema["type"] == "integer" and value.isascii() and value.isdecimal()
+        return jsonschema_rs.is_valid(schema, int(value) if is_number else value)
 
     def _refusal(self, response: httpx.Response, status: int, code: str) -> Iterator[str]:
         """What is wrong with an error that no operation tells of."""

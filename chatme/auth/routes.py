@@ -345,54 +345,43 @@ def _refuse_foreign_origin(door: AuthDoor, request: Request) -> None:
 _PASSWORD = (Code.INVALID_CREDENTIALS, Code.UNAVAILABLE)
 _CODE = (Code.INVALID_CODE, Code.UNAVAILABLE)
 _SESSION = (Code.SESSION_ENDED, Code.FOREIGN_ORIGIN, Code.UNAVAILABLE)
+_LOGOUT = (*_SESSION, Code.NOT_AUTHENTICATED)
 _NEW = (Code.EMAIL_TAKEN, Code.UNAVAILABLE)
-_STEP = (*_CODE, Code.LOGIN_EXPIRED, Code.NOT_AUTHENTICATED)
+_STEP = (*_CODE, Code.LOGIN_EXPIRED, Code.INVALID_CREDENTIALS)
 _PROOF = (*_PASSWORD, Code.FRESH_LOGIN_NEEDED)
 _ON = (Code.SECOND_FACTOR_ON,)
+_GONE = (Code.NOT_FOUND,)  # the account ended while its request was on its way
+_CONFIRM = (*_CODE, *_ON, *_GONE, Code.CONFLICT)
 _LINK = (Code.INVALID_LINK,)
 _NO_MAIL = (Code.MAIL_NOT_CONFIGURED,)
 _NO_PROVIDER = (Code.PROVIDER_NOT_CONFIGURED,)
 _COOKIE = ("Set-Cookie",)
+_BY_COOKIE = ("refreshCookie",)
+_BY_EITHER = ("bearer", "refreshCookie")
 _AWAY = ("Location", "Set-Cookie")
 
 ROUTES = (
-    Endpoint("POST", "/auth/register", register, 201, True, _NEW, headers=_COOKIE),
-    Endpoint("POST", "/auth/login", login, 200, True, _PASSWORD, headers=_COOKIE),
-    Endpoint("POST", "/auth/login/totp", login_second, 200, True, _STEP, headers=_COOKIE),
-    Endpoint(
-        "POST",
-        "/auth/refresh",
-        refresh,
-        public=True,
-        codes=_SESSION,
-        headers=_COOKIE,
-        credentials=("refreshCookie",),
-    ),
-    Endpoint(
-        "POST",
-        "/auth/logout",
-        logout,
-        public=True,
-        codes=(*_SESSION, Code.NOT_AUTHENTICATED),
-        headers=_COOKIE,
-        credentials=("bearer", "refreshCookie"),
-    ),
+    Endpoint("POST", "/auth/register", register, 201, True, _NEW, _COOKIE),
+    Endpoint("POST", "/auth/login", login, 200, True, _PASSWORD, _COOKIE),
+    Endpoint("POST", "/auth/login/totp", login_second, 200, True, _STEP, _COOKIE),
+    Endpoint("POST", "/auth/refresh", refresh, 200, True, _SESSION, _COOKIE, _BY_COOKIE),
+    Endpoint("POST", "/auth/logout", logout, 200, True, _LOGOUT, _COOKIE, _BY_EITHER),
     Endpoint("POST", "/auth/logout-all", logout_all, headers=_COOKIE),
     Endpoint("GET", "/auth/sessions", sessions),
     Endpoint("DELETE", "/auth/sessions/{session_id}", revoke, 204),
-    Endpoint("GET", "/auth/me", me),
+    Endpoint("GET", "/auth/me", me, codes=_GONE),
     Endpoint("POST", "/auth/verify/request", request_verification, 202, codes=_NO_MAIL),
     Endpoint("POST", "/auth/verify", verify, public=True, codes=_LINK),
     Endpoint("POST", "/auth/password/forgot", forgot_password, 202, True, _NO_MAIL),
     Endpoint("POST", "/auth/password/reset", reset_password, 200, True, (*_LINK, Code.UNAVAILABLE)),
     Endpoint("POST", "/auth/password/change", change_password, codes=_PASSWORD),
-    Endpoint("GET", "/auth/totp", factor_state),
+    Endpoint("GET", "/auth/totp", factor_state, codes=_GONE),
     Endpoint("POST", "/auth/totp/enrol", enrol_factor, codes=(*_PROOF, *_ON)),
-    Endpoint("POST", "/auth/totp/confirm", confirm_factor, codes=(*_CODE, *_ON, Code.CONFLICT)),
-    Endpoint("POST", "/auth/totp/recovery-codes", renew_recovery, codes=_CODE),
-    Endpoint("POST", "/auth/totp/disable", disable_factor, codes=_CODE),
+    Endpoint("POST", "/auth/totp/confirm", confirm_factor, codes=_CONFIRM),
+    Endpoint("POST", "/auth/totp/recovery-codes", renew_recovery, codes=(*_CODE, *_GONE)),
+    Endpoint("POST", "/auth/totp/disable", disable_factor, codes=(*_CODE, *_GONE)),
     *(
-        Endpoint("GET", f"/auth/{name}", _departing(name), 302, True, _NO_PROVIDER, headers=_AWAY)
+        Endpoint("GET", f"/auth/{name}", _departing(name), 302, True, _NO_PROVIDER, _AWAY)
         for name in NAMES
     ),
     *(

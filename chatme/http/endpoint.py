@@ -83,9 +83,9 @@ class Endpoint:
     A route with ``upload`` takes a form instead of JSON; its handler awaits `Call.received`.
 
     The rest is for the document of the API. ``codes`` are the errors of this row, beside those
-    that follow from its path, its body and who may call; ``also`` are other statuses of its
-    answer, ``headers`` those of a success; ``credentials`` are what a public one looks at itself,
-    ``media`` is the type of an answer that is no `Shape`.
+    that follow from its path, its body and who may call; ``headers`` those of a success;
+    ``credentials`` what a public one looks at itself; ``also`` other statuses of its answer;
+    ``media`` the type of an answer that is no `Shape`.
     """
 
     method: str
@@ -95,9 +95,9 @@ class Endpoint:
     public: bool = False
     upload: Upload | None = None
     codes: tuple[Code, ...] = ()
-    also: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
+    also: tuple[int, ...] = ()
     media: str = "application/json"
 
     @cached_property

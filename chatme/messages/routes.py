@@ -142,13 +142,7 @@ async def resume(door: MessageDoor, client: Client, data: ResumeWanted) -> Resum
 
 ROUTES = (
     Endpoint("GET", "/messages/{conversation_id}", history),
-    Endpoint(
-        "POST",
-        "/messages/{conversation_id}",
-        send,
-        status=201,
-        codes=(Code.BLOCKED, Code.UNAVAILABLE),
-    ),
+    Endpoint("POST", "/messages/{conversation_id}", send, 201, codes=(Code.UNAVAILABLE,)),
     Endpoint("GET", "/messages/{conversation_id}/{message_id}/receipts", receipts),
 )
 

@@ -57,7 +57,7 @@ async def unblock(service: UserService, call: Call) -> Blocking:
 ROUTES = (
     Endpoint("GET", "/users/search", search),
     Endpoint("GET", "/users/blocked", blocked),
-    Endpoint("PATCH", "/users/me", change),
+    Endpoint("PATCH", "/users/me", change, codes=(Code.NOT_FOUND,)),
     Endpoint("GET", "/users/{user_id}", one),
     Endpoint(
         "POST",

@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from chatme.errors import Code
 from chatme.http.endpoint import Endpoint
 from chatme.manual.rest import errors, words
 from chatme.realtime.schemas import Json, Schemas, follow, plain
@@ -62,7 +61,7 @@ class _Builder:
 
     def document(self) -> Json:
         paths: Json = {}
-        codes: set[Code] = set()
+        codes = {*words.OUTSIDE}
         tags: set[str] = set()
         for prefix, row in sorted(self._rows, key=_place):
             path = _template(prefix + row.path)

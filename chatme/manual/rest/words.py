@@ -92,6 +92,7 @@ STATUSES: Mapping[Code, int] = {
 
 # What any route may answer, and what each kind of route adds.
 EVERYWHERE = (Code.REQUEST_TIMEOUT, Code.RATE_LIMITED, Code.HEADERS_TOO_LARGE, Code.INTERNAL)
+OUTSIDE = (Code.BAD_REQUEST, Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)  # of what is no route
 OF_THE_SIGNED_IN = (Code.NOT_AUTHENTICATED,)
 OF_PATHS = (Code.NOT_FOUND,)
 OF_QUERIES = (Code.VALIDATION_FAILED,)

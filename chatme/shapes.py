@@ -79,19 +79,20 @@ def _ascii_digits(value: object) -> object:
 class Says:
     """What a schema says of a check that is made in Python; the last one of a type counts.
 
-    Where white space around a text does not count, ``pattern`` says its length as well, with
-    ``text`` for people: ``minLength`` and ``maxLength`` would count it.
+    ``text`` is for people. Where white space around a text does not count, ``pattern`` has to say
+    its length as well: ``minLength`` and ``maxLength``, which would count it, go.
     """
 
     pattern: str | None = None
     format: str | None = None
     text: str | None = None
+    trimmed: bool = False
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         said = {"pattern": self.pattern, "format": self.format, "description": self.text}
-        gone = ("minLength", "maxLength") if self.text else ()
+        gone = ("minLength", "maxLength") if self.trimmed else ()
         known = {key: value for key, value in handler(schema).items() if key not in gone}
         return {**known, **{key: value for key, value in said.items() if value}}
 

@@ -25,7 +25,10 @@ def _strong(value: str) -> str:
 _STRONG = r"^[^\x00]*([A-Z][^\x00]*[0-9]|[0-9][^\x00]*[A-Z])[^\x00]*$"
 
 NewPassword = Annotated[
-    Text, Field(min_length=8, max_length=128), AfterValidator(_strong), Says(_STRONG)
+    Text,
+    Field(min_length=8, max_length=128),
+    AfterValidator(_strong),
+    Says(_STRONG, text="With an uppercase letter and a digit."),
 ]
 
 

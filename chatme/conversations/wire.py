@@ -17,7 +17,9 @@ SHOWN_MEMBERS = 50
 Role = Literal["admin", "member"]
 _NAME = r"^\s*[^\s\x00]([^\x00]{0,98}[^\s\x00])?\s*$"
 _NAME_TEXT = "1 to 100 characters; white space around them does not count."
-GroupName = Annotated[Trimmed, Field(min_length=1, max_length=100), Says(_NAME, text=_NAME_TEXT)]
+GroupName = Annotated[
+    Trimmed, Field(min_length=1, max_length=100), Says(_NAME, text=_NAME_TEXT, trimmed=True)
+]
 MemberIds = Annotated[list[Id], Field(min_length=1, max_length=MAX_MEMBERS - 1)]
 
 

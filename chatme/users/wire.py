@@ -46,7 +46,7 @@ DisplayName = Annotated[
     Trimmed,
     Field(min_length=2, max_length=50),
     AfterValidator(_no_controls),
-    Says(_NAME, text=_NAME_TEXT),
+    Says(_NAME, text=_NAME_TEXT, trimmed=True),
 ]
 Email = Annotated[
     str,
@@ -117,7 +117,7 @@ _SOUGHT_TEXT = "At most 100 characters; white space around them does not count."
 class SearchQuery(Shape):
     """What to look for: plain text, never a pattern."""
 
-    q: Annotated[Trimmed, Field(max_length=100), Says(_SOUGHT, text=_SOUGHT_TEXT)]
+    q: Annotated[Trimmed, Field(max_length=100), Says(_SOUGHT, text=_SOUGHT_TEXT, trimmed=True)]
 
 
 class ProfileChange(Shape):

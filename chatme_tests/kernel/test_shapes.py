@@ -212,7 +212,9 @@ class Said(Shape):
 
     text: Annotated[Text, Field(max_length=9)]
     mail: Annotated[Text, Says(format="email")]
-    name: Annotated[Trimmed, Field(min_length=1, max_length=9), Says("^x$", text="1 to 9.")]
+    name: Annotated[
+        Trimmed, Field(min_length=1, max_length=9), Says("^x$", text="1 to 9.", trimmed=True)
+    ]
 
 
 def test_a_schema_says_what_python_checks() -> None:

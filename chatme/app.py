@@ -49,7 +49,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
     tables = _api_tables(services)
     api = [row for rows, _ in tables for row in rows]
     root = (*MANUAL_ROUTES, *METRICS_ROUTES)
-    manual = Manual.of(settings, {API: api, "": root})
+    manual = Manual.of(settings, {API: api, "": root}, UNLIMITED)
     app = Starlette(
         routes=[
             WebSocketRoute("/chat", services.chat),

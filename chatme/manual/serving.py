@@ -62,9 +62,17 @@ class Manual:
     style: Leaf
 
     @classmethod
-    def of(cls, settings: Settings, tables: Mapping[str, Iterable[Endpoint]]) -> Manual:
-        """The manual of this server, whose routes are given by what their paths begin with."""
-        rest = rest_document(tables)
+    def of(
+        cls,
+        settings: Settings,
+        tables: Mapping[str, Iterable[Endpoint]],
+        unlimited: tuple[str, ...] = (),
+    ) -> Manual:
+        """The manual of this server, whose routes are given by what their paths begin with.
+
+        ``unlimited`` are paths that are not counted, and all below them.
+        """
+        rest = rest_document(tables, unlimited)
         document = realtime_document(settings)
         style = files("chatme").joinpath("web", "docs.css").read_bytes()
         return cls(

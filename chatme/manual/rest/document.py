@@ -13,6 +13,8 @@ from chatme.manual.rest.openapi import Api, build
 from chatme.manual.rest.shapes import Export
 
 
-def rest_document(tables: Mapping[str, Iterable[Endpoint]]) -> dict[str, Any]:
-    """The document of all routes, given by what their paths begin with."""
-    return build(Api(__version__, tables, STAND_INS, {export: Export}))
+def rest_document(
+    tables: Mapping[str, Iterable[Endpoint]], unlimited: tuple[str, ...]
+) -> dict[str, Any]:
+    """The document of all routes, by what their paths begin with; ``unlimited`` as in `Api`."""
+    return build(Api(__version__, tables, unlimited, STAND_INS, {export: Export}))

@@ -15,11 +15,11 @@ from chatme.realtime.schemas import PREFIX
 Json = dict[str, Any]
 
 
-def codes_of(row: Endpoint, tag: str) -> dict[int, tuple[Code, ...]]:
+def codes_of(row: Endpoint, *, limited: bool) -> dict[int, tuple[Code, ...]]:
     """The errors that a row may answer with, by status, in the order of `words.STATUSES`."""
     found = {*words.EVERYWHERE, *row.codes}
-    if tag in words.UNLIMITED:
-        found.discard(Code.RATE_LIMITED)
+    if limited:
+        found.update(words.OF_THE_LIMITED)
     if not row.public:
         found.update(words.OF_THE_SIGNED_IN)
     if "{" in row.path:
@@ -48,7 +48,7 @@ def response(status: int, codes: tuple[Code, ...]) -> Json:
     }
     return {
         "description": " ".join(f"`{code.value}`: {words.meaning(code)}" for code in codes),
-        "headers": headers([*words.ALWAYS, *words.BY_STATUS.get(status, ())]),
+        "headers": headers([*words.ALWAYS, *words.LIMITED, *words.BY_STATUS.get(status, ())]),
         "content": {
             "application/json": {
                 "schema": {"allOf": [{"$ref": f"{PREFIX}Error"}, {"properties": own}]},

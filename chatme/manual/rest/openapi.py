@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
+from chatme.errors import Code
 from chatme.http.endpoint import Endpoint
 from chatme.manual.rest import errors, words
+from chatme.manual.rest.paths import operation_id, path_parameters, tag_of, template
 from chatme.realtime.schemas import Json, Schemas, follow, plain
 from chatme.shapes import Shape
 
@@ -26,11 +26,13 @@ _BARE = frozenset({204, 302, 304})
 class Api:
     """All routes, by what their paths begin with.
 
-    ``stand_ins`` is as in `Schemas`; ``streamed`` names the shape of what a handler writes itself.
+    ``unlimited`` are paths that are not counted, and all below them; ``stand_ins`` is as in
+    `Schemas`; ``streamed`` names the shape of what a handler writes itself.
     """
 
     version: str
     tables: Mapping[str, Iterable[Endpoint]]
+    unlimited: tuple[str, ...] = ()
     stand_ins: Mapping[type[Shape], type[Shape]] = field(default_factory=dict)
     streamed: Mapping[Callable[..., Any], type[Shape]] = field(default_factory=dict)
 
@@ -38,12 +40,6 @@ class Api:
 def build(api: Api) -> Json:
     """The document, as JSON-ready builtins; the same rows make the same document."""
     return _Builder(api).document()
-
-
-def tag_of(path: str) -> str:
-    """The room of the reader to which a path, without its prefix, belongs."""
-    segment = path.split("/")[1]
-    return words.SEGMENTS.get(segment, segment)
 
 
 class _Builder:
@@ -64,10 +60,10 @@ class _Builder:
         codes = {*words.OUTSIDE}
         tags: set[str] = set()
         for prefix, row in sorted(self._rows, key=_place):
-            path = _template(prefix + row.path)
+            path = template(prefix + row.path)
             operation = self._operation(prefix, row)
             paths.setdefault(path, {})[row.method.lower()] = operation
-            codes.update(*errors.codes_of(row, tag_of(row.path)).values())
+            codes.update(*self._codes(prefix, row).values())
             tags.update(operation["tags"])
         return {
             "openapi": "3.1.0",
@@ -76,6 +72,7 @@ class _Builder:
                 "version": self._api.version,
                 "description": words.DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
+                "x-everywhere": [each.value for each in (*words.EVERYWHERE, *words.OF_THE_LIMITED)],
             },
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
             "servers": [{"url": "/", "description": "This server."}],
@@ -125,20 +122,20 @@ class _Builder:
         summary, _, more = (inspect.getdoc(row.handler) or "").partition("\n\n")
         tag = tag_of(row.path)
         operation: Json = {
-            "operationId": _operation_id(row),
+            "operationId": operation_id(row),
             "tags": [tag],
             "summary": plain(summary),
         }
         if more:
             operation["description"] = plain(more)
         operation["security"] = self._security_of(row)
-        parameters = [*_path_parameters(row), *self._query_parameters(row)]
+        parameters = [*path_parameters(row), *self._query_parameters(row)]
         if parameters:
             operation["parameters"] = parameters
         body = self._body(row)
         if body:
             operation["requestBody"] = body
-        operation["responses"] = self._responses(row, tag)
+        operation["responses"] = self._responses(prefix, row)
         return operation
 
     def _security_of(self, row: Endpoint) -> list[Json]:
@@ -175,17 +172,26 @@ class _Builder:
             "content": {"application/json": content},
         }
 
-    def _responses(self, row: Endpoint, tag: str) -> Json:
-        found = {status: self._success(row, status) for status in (row.status, *row.also)}
-        for status, codes in errors.codes_of(row, tag).items():
+    def _codes(self, prefix: str, row: Endpoint) -> dict[int, tuple[Code, ...]]:
+        return errors.codes_of(row, limited=self._is_limited(prefix, row))
+
+    def _is_limited(self, prefix: str, row: Endpoint) -> bool:
+        path = f"{prefix}{row.path}/"
+        return not any(path.startswith(f"{free}/") for free in self._api.unlimited)
+
+    def _responses(self, prefix: str, row: Endpoint) -> Json:
+        names = [*words.ALWAYS, *row.headers]
+        if self._is_limited(prefix, row):
+            names += words.LIMITED
+        found = {status: self._success(row, status, names) for status in (row.status, *row.also)}
+        for status, codes in self._codes(prefix, row).items():
             key = errors.response_key(codes)
             self._errors[key] = errors.response(status, codes)
             self._headers.update(self._errors[key]["headers"])
             found.setdefault(status, {"$ref": f"#/components/responses/{key}"})
         return {str(status): found[status] for status in sorted(found)}
 
-    def _success(self, row: Endpoint, status: int) -> Json:
-        names = [*words.ALWAYS, *row.headers]
+    def _success(self, row: Endpoint, status: int, names: list[str]) -> Json:
         self._headers.update(names)
         shapes = self._answers(row)
         described = [self._described(shape) for shape in shapes]
@@ -222,34 +228,3 @@ class _Builder:
 def _place(placed: tuple[str, Endpoint]) -> int:
     """Rows of one tag stand together, in the order of the tags."""
     return list(words.TAGS).index(tag_of(placed[1].path))
-
-
-def _template(path: str) -> str:
-    """A path whose parameters have the names of the wire."""
-    return "/".join(
-        f"{{{to_camel(part[1:-1])}}}" if part.startswith("{") else part for part in path.split("/")
-    )
-
-
-def _path_parameters(row: Endpoint) -> Iterator[Json]:
-    for part in row.path.split("/"):
-        if not part.startswith("{"):
-            continue
-        name = part[1:-1]
-        is_id = name.endswith("_id")
-        yield {
-            "name": to_camel(name),
-            "in": "path",
-            "required": True,
-            "description": f"The id of the {name.removesuffix('_id')}."
-            if is_id
-            else words.PARAMETERS[name],
-            "schema": {"$ref": "#/components/schemas/Id"} if is_id else {"type": "string"},
-        }
-
-
-def _operation_id(row: Endpoint) -> str:
-    """``getUsersOnePresence`` of ``GET /users/{user_id}/presence``."""
-    parts = row.path.replace(".", "/").replace("-", "_").split("/")
-    names = ["one" if each.startswith("{") else each for each in parts if each]
-    return to_camel("_".join([row.method.lower(), *names]))

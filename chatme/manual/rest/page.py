@@ -31,7 +31,7 @@ class _Page:
             for method, operation in methods.items():
                 placed = (method.upper(), path, operation)
                 self._tags.setdefault(operation["tags"][0], []).append(placed)
-        self._common = self._codes_of_all()
+        self._common = frozenset(document["info"]["x-everywhere"])
 
     def html(self) -> str:
         title = self._document["info"]["title"]
@@ -143,7 +143,7 @@ class _Page:
                 yield example(named["value"], f"Example: {name}")
 
     def _own_errors(self, responses: Json) -> Html:
-        """The errors of this operation, without those that all have."""
+        """The errors of this operation, without those that nearly all have."""
         found = [
             join(status, " ", self._code(code))
             for status, response in responses.items()
@@ -163,15 +163,6 @@ class _Page:
         named = self._components["responses"][response["$ref"].rpartition("/")[2]]
         return list(named["content"]["application/json"]["examples"])
 
-    def _codes_of_all(self) -> set[str]:
-        each = [
-            {code for response in operation["responses"].values() for code in self._codes(response)}
-            for placed in self._tags.values()
-            for _, _, operation in placed
-            if operation["tags"] != ["health"]
-        ]
-        return set.intersection(*each) if each else set()
-
     def _code(self, code: str) -> Html:
         return element("a", element("code", code), href=f"#error-{code}", class_="word")
 
@@ -185,7 +176,7 @@ class _Page:
     def _errors(self) -> Iterator[str]:
         codes = [element("code", code) for code in sorted(self._common)]
         listed = [join(", " if at else "", code) for at, code in enumerate(codes)]
-        yield element("p", "Any route may answer with ", listed, ".")
+        yield element("p", "Nearly every route may answer with ", listed, ".")
         meanings = self._schemas["ErrorCode"]["x-meanings"]
         rows = (
             (element("code", code, id=f"error-{code}"), prose(text))

@@ -91,7 +91,8 @@ STATUSES: Mapping[Code, int] = {
 }
 
 # What any route may answer, and what each kind of route adds.
-EVERYWHERE = (Code.REQUEST_TIMEOUT, Code.RATE_LIMITED, Code.HEADERS_TOO_LARGE, Code.INTERNAL)
+EVERYWHERE = (Code.REQUEST_TIMEOUT, Code.HEADERS_TOO_LARGE, Code.INTERNAL)
+OF_THE_LIMITED = (Code.RATE_LIMITED,)
 OUTSIDE = (Code.BAD_REQUEST, Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)  # of what is no route
 OF_THE_SIGNED_IN = (Code.NOT_AUTHENTICATED,)
 OF_PATHS = (Code.NOT_FOUND,)
@@ -102,9 +103,6 @@ OF_BODIES = (
     Code.UNSUPPORTED_MEDIA_TYPE,
     Code.VALIDATION_FAILED,
 )
-# Tags whose routes are never limited.
-UNLIMITED = frozenset({"health"})
-
 _TEXT: Mapping[str, str] = {"type": "string"}
 
 HEADERS: Mapping[str, Json] = {
@@ -112,6 +110,18 @@ HEADERS: Mapping[str, Json] = {
         "description": "The request's name in the server's log; a sane one that came is kept.",
         "required": True,
         "schema": {**_TEXT, "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+    },
+    "RateLimit-Limit": {
+        "description": "How often one may ask in the window of the tightest limit.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "RateLimit-Remaining": {
+        "description": "How often of it is left.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Reset": {
+        "description": "The seconds until all of it is back.",
+        "schema": {"type": "integer", "minimum": 0},
     },
     "Retry-After": {
         "description": "The seconds after which trying again makes sense.",
@@ -140,8 +150,9 @@ HEADERS: Mapping[str, Json] = {
     },
 }
 
-# The headers of every answer, and of those with a status.
+# The headers of every answer, of those that are counted, and of those with a status.
 ALWAYS = ("X-Request-ID",)
+LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 BY_STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),

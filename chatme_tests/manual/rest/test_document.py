@@ -11,11 +11,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from chatme import app
 from chatme.manual.rest.document import rest_document
 from chatme_tests.documents import closed, references, resolve
 from chatme_tests.judging import tables
 
-DOCUMENT = rest_document(tables())
+DOCUMENT = rest_document(tables(), app.UNLIMITED)
 
 # What a schema may say: pydantic passes on words that are none of JSON Schema's.
 KEYWORDS = {

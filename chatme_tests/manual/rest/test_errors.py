@@ -10,15 +10,15 @@ from chatme.http.endpoint import Call, Endpoint
 from chatme.manual.rest import errors, words
 from chatme_tests.manual.rest.toy import ROWS
 
-ALWAYS = {*words.EVERYWHERE}
+ALWAYS = {*words.EVERYWHERE, Code.RATE_LIMITED}
 
 
 async def _nothing(_service: object, _call: Call) -> Response:
     raise NotImplementedError
 
 
-def _codes(row: Endpoint, tag: str = "users") -> set[Code]:
-    return {code for codes in errors.codes_of(row, tag).values() for code in codes}
+def _codes(row: Endpoint) -> set[Code]:
+    return {code for codes in errors.codes_of(row, limited=True).values() for code in codes}
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,17 @@ def test_a_row_has_the_errors_of_its_kind(row: Endpoint, codes: set[Code]) -> No
     assert _codes(row) == ALWAYS | codes
 
 
-def test_health_is_never_limited() -> None:
+def test_what_is_not_counted_is_never_limited() -> None:
     """A route that has no limit does not say that it has."""
     row = Endpoint("GET", "/health", _nothing, public=True)
 
-    assert Code.RATE_LIMITED not in _codes(row, "health")
+    assert Code.RATE_LIMITED not in errors.codes_of(row, limited=False).get(429, ())
 
 
 def test_codes_of_a_status_stand_together() -> None:
     """Several codes of one status are one answer, in one order, whoever names them how."""
     row = Endpoint("GET", "/", _nothing, codes=(Code.LAST_ADMIN, Code.CONFLICT))
-    found = errors.codes_of(row, "users")[409]
+    found = errors.codes_of(row, limited=True)[409]
 
     assert found == (Code.CONFLICT, Code.LAST_ADMIN)
     assert errors.response_key(found) == "ConflictOrLastAdmin"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatme.manual.rest.openapi import Api, build, tag_of
+from chatme.manual.rest import words
+from chatme.manual.rest.openapi import Api, build
 from chatme_tests.manual.rest.toy import API, PAGES, ROWS
 
 DOCUMENT = build(API)
@@ -53,7 +54,6 @@ def test_tags_are_the_rooms_of_the_reader() -> None:
     assert [each["name"] for each in DOCUMENT["tags"]] == [
         *("auth", "users", "uploads", "health", "documentation")
     ]
-    assert (tag_of("/users/{user_id}"), tag_of("/docs/realtime")) == ("users", "documentation")
 
 
 def test_parameters_are_described() -> None:
@@ -98,7 +98,7 @@ def test_answers_are_described() -> None:
     assert content["schema"] == {"anyOf": [{"$ref": f"{PREFIX}Thing"}, {"$ref": f"{PREFIX}Other"}]}
     assert set(content["examples"]) == {"Thing", "Other"}
     assert "content" not in away
-    assert set(away["headers"]) == {"X-Request-ID", "Location"}
+    assert set(away["headers"]) == {"X-Request-ID", "Location", *words.LIMITED}
     assert set(page["200"]["content"]) == {"text/html"}
     assert "content" not in page["304"]
     assert "content" not in _operation("patch", "/api/v1/users/{userId}")["responses"]["204"]
@@ -110,6 +110,17 @@ def test_a_success_goes_before_an_error_of_its_status() -> None:
     found = _operation("get", "/api/v1/health")["responses"]["503"]
 
     assert found["content"]["application/json"]["schema"] == {"$ref": f"{PREFIX}Thing"}
+
+
+def test_what_is_not_counted_tells_no_limit() -> None:
+    """Paths that are not limited have neither the error nor the headers of the others."""
+    free = _operation("get", "/api/v1/health")["responses"]
+    counted = _operation("get", "/api/v1/users/search")["responses"]
+
+    assert "429" not in free
+    assert set(free["200"]["headers"]) == {"X-Request-ID"}
+    assert "429" in counted
+    assert set(words.LIMITED) <= set(counted["200"]["headers"])
 
 
 @pytest.mark.parametrize(
@@ -131,5 +142,5 @@ def test_only_what_is_used_is_a_component() -> None:
 
     assert "Sought" not in DOCUMENT["components"]["schemas"]
     assert small["components"]["securitySchemes"] == {}
-    assert set(small["components"]["headers"]) == {"X-Request-ID", "Retry-After"}
+    assert set(small["components"]["headers"]) == {*words.ALWAYS, *words.LIMITED, "Retry-After"}
     assert "NotAuthenticated" not in small["components"]["responses"]

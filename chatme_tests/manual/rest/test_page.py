@@ -51,13 +51,13 @@ def test_everything_of_the_document_is_on_the_page() -> None:
 
 
 def test_an_operation_names_its_own_errors() -> None:
-    """What any route may answer is said once; what only this one does stands with it."""
+    """What nearly every route may answer is said once; what only this one does stands with it."""
     page = render(DOCUMENT)
     article = page.split('<article id="postUsersOneThings">')[1].split("</article>")[0]
 
     assert "#error-blocked" in article
     assert "#error-internal_error" not in article
-    assert "Any route may answer with" in page
+    assert "Nearly every route may answer with" in page
 
 
 def test_who_may_call_is_said_in_words() -> None:

@@ -32,7 +32,9 @@ def test_meanings_are_those_of_rest() -> None:
 
 def test_headers_are_known() -> None:
     """Every header that comes by itself is described."""
-    assert {*words.ALWAYS, *(name for names in words.BY_STATUS.values() for name in names)} <= set(
-        words.HEADERS
-    )
+    assert {
+        *words.ALWAYS,
+        *words.LIMITED,
+        *(name for names in words.BY_STATUS.values() for name in names),
+    } <= set(words.HEADERS)
     assert set(words.SEGMENTS.values()) <= set(words.TAGS)

@@ -104,4 +104,5 @@ ROWS = (
 )
 PAGES = (Endpoint("GET", "/docs", page, public=True, also=(304,), media="text/html"),)
 
-API = Api("7.8.9", {"/api/v1": ROWS, "": PAGES}, streamed={write: Book})
+FREE = ("/api/v1/health",)
+API = Api("7.8.9", {"/api/v1": ROWS, "": PAGES}, FREE, streamed={write: Book})

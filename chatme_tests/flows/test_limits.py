@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from chatme_tests.client import User, sign_up
+from chatme_tests.judging import rest_client
 from chatme_tests.redis import running_redis
 from chatme_tests.server import Server
 
@@ -26,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def _get(server: Server, path: str, hops: str = "", **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with rest_client(base_url=server.url) as http:
         found = {"X-Forwarded-For": hops, **headers} if hops else headers
         return await http.get(path, headers=found)
 
@@ -42,7 +43,7 @@ async def _user_statuses(user: User, hops: list[str]) -> list[int]:
 
 async def test_every_request_of_a_stranger_counts(server: Server) -> None:
     """Refusals, unknown paths, wrong methods and broken bodies count, and tell what is left."""
-    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", trust_env=False) as http:
+    async with rest_client(base_url=f"{server.url}/api/v1") as http:
         http.headers["X-Forwarded-For"] = "192.0.2.1"
         answers = [
             await http.get("/auth/me"),
@@ -109,7 +110,7 @@ async def test_without_a_proxy_no_header_counts(data: Path) -> None:
 async def test_the_limit_for_signing_in_is_told(data: Path) -> None:
     """An answer to a login tells of the tighter limit that it was counted against as well."""
     with Server(data, {**LIMITS, "RATE_LIMIT_AUTH": "1/hour"}) as strict:
-        async with httpx.AsyncClient(base_url=f"{strict.url}/api/v1", trust_env=False) as http:
+        async with rest_client(base_url=f"{strict.url}/api/v1") as http:
             body = {"email": "nobody@example.com", "password": "Wrong-1234"}
             tried = [await http.post("/auth/login", json=body) for _ in range(2)]
 

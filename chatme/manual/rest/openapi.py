@@ -211,8 +211,7 @@ class _Builder:
         refs = [self._schemas.ref(shape, "serialization") for shape in shapes]
         match refs:
             case []:
-                anything = {"type": "object", "additionalProperties": True}
-                return {"schema": anything if media == "application/json" else {"type": "string"}}
+                return {"schema": _unshaped(media)}
             case [ref]:
                 return {"schema": ref, "example": self._sample(ref)}
         examples = {ref["$ref"].rpartition("/")[2]: {"value": self._sample(ref)} for ref in refs}
@@ -228,3 +227,10 @@ class _Builder:
 def _place(placed: tuple[str, Endpoint]) -> int:
     """Rows of one tag stand together, in the order of the tags."""
     return list(words.TAGS).index(tag_of(placed[1].path))
+
+
+def _unshaped(media: str) -> Json:
+    """The schema of what no shape describes: an object, a text, or bytes, of which none speaks."""
+    if media == "application/json":
+        return {"type": "object", "additionalProperties": True}
+    return {"type": "string"} if media.startswith("text/") else {}

@@ -91,6 +91,7 @@ def test_answers_are_described() -> None:
     made = _operation("post", "/api/v1/users/{userId}/things")["responses"]
     away = _operation("get", "/api/v1/auth/away")["responses"]["302"]
     page = _operation("get", "/docs")["responses"]
+    bytes_ = _operation("get", "/api/v1/uploads/{name}")["responses"]
     book = _operation("get", "/api/v1/users/me/book")["responses"]["200"]
 
     assert made["200"] == made["201"]
@@ -100,7 +101,9 @@ def test_answers_are_described() -> None:
     assert "content" not in away
     assert set(away["headers"]) == {"X-Request-ID", "Location", *words.LIMITED}
     assert set(page["200"]["content"]) == {"text/html"}
+    assert page["200"]["content"]["text/html"] == {"schema": {"type": "string"}}
     assert "content" not in page["304"]
+    assert bytes_["200"]["content"] == bytes_["206"]["content"] == {"*/*": {"schema": {}}}
     assert "content" not in _operation("patch", "/api/v1/users/{userId}")["responses"]["204"]
     assert book["content"]["application/json"]["schema"] == {"$ref": f"{PREFIX}Book"}
 

@@ -98,6 +98,7 @@ ROWS = (
     Endpoint("PATCH", "/users/{user_id}", change, 204, codes=(Code.LAST_ADMIN, Code.CONFLICT)),
     Endpoint("GET", "/users/me/book", write),
     Endpoint("POST", "/upload/file", send, 201, form="file"),
+    Endpoint("GET", "/uploads/{name}", page, public=True, also=(206, 304), media="*/*"),
     Endpoint("GET", "/auth/away", leave, 302, public=True, headers=("Location",)),
     Endpoint("POST", "/auth/refresh", send, public=True, credentials=("bearer", "refreshCookie")),
     Endpoint("GET", "/health", send, public=True, also=(503,)),

@@ -93,12 +93,12 @@ class Endpoint:
     handler: Handler
     status: int = 200
     public: bool = False
-    upload: Upload | None = None
     codes: tuple[Code, ...] = ()
     headers: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     media: str = "application/json"
+    upload: Upload | None = None
 
     @cached_property
     def parameters(self) -> dict[str, type[Shape]]:

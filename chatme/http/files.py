@@ -121,4 +121,15 @@ def _is_known(asked: Headers, tag: str) -> bool:
     return any(each.strip().removeprefix("W/") in (tag, "*") for each in known)
 
 
-ROUTES = (Endpoint("GET", "/uploads/{name}", serve, public=True),)
+ROUTES = (
+    Endpoint(
+        "GET",
+        "/uploads/{name}",
+        serve,
+        public=True,
+        codes=(Code.RANGE_NOT_SATISFIABLE,),
+        headers=("ETag", "Content-Disposition"),
+        also=(206, 304),
+        media="*/*",
+    ),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
 from chatme.http.multipart import Upload
 from chatme.uploads.avatars import AvatarService
@@ -58,9 +59,16 @@ async def take_off(door: UploadDoor, call: Call) -> Oneself:
     return await door.avatars.take_off(call.caller.user_id)
 
 
+_IMAGE = Upload("file", MAX_IMAGE_BYTES)
+_FILE = Upload("file", MAX_FILE_BYTES)
+_AVATAR = Upload("avatar", MAX_IMAGE_BYTES)
+# What keeping a file may end in, and what showing it as oneself may.
+_KEPT = (Code.CONFLICT, Code.RATE_LIMITED, Code.STORAGE_FULL, Code.UNAVAILABLE)
+_WORN = (Code.NOT_FOUND, Code.UNAVAILABLE)
+
 ROUTES = (
-    Endpoint("POST", "/upload/image", image, 201, upload=Upload("file", MAX_IMAGE_BYTES)),
-    Endpoint("POST", "/upload/file", file, 201, upload=Upload("file", MAX_FILE_BYTES)),
-    Endpoint("PATCH", "/users/me/avatar", put_on, upload=Upload("avatar", MAX_IMAGE_BYTES)),
-    Endpoint("DELETE", "/users/me/avatar", take_off),
+    Endpoint("POST", "/upload/image", image, 201, codes=_KEPT, upload=_IMAGE),
+    Endpoint("POST", "/upload/file", file, 201, codes=_KEPT, upload=_FILE),
+    Endpoint("PATCH", "/users/me/avatar", put_on, codes=(*_KEPT, *_WORN), upload=_AVATAR),
+    Endpoint("DELETE", "/users/me/avatar", take_off, codes=_WORN),
 )

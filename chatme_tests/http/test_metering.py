@@ -15,6 +15,7 @@ from chatme.http.metering import Metering
 from chatme.http.middleware import Unexpected
 from chatme.http.replies import Reply, error_response
 from chatme.principal import Principal
+from chatme.shapes import Shape
 from chatme_tests.fakes import RecordingMeter
 
 
@@ -30,17 +31,17 @@ class Nobody:
         raise NotFound
 
 
-async def show(_service: object, _call: Call) -> Reply:
+async def show(_service: object, _call: Call) -> Reply[Shape]:
     """Shows a thing."""
     return Reply(None, status=204)
 
 
-async def clash(_service: object, _call: Call) -> Reply:
+async def clash(_service: object, _call: Call) -> Reply[Shape]:
     """Clashes."""
     raise Conflict
 
 
-async def fail(_service: object, _call: Call) -> Reply:
+async def fail(_service: object, _call: Call) -> Reply[Shape]:
     """Has a fault of ours."""
     raise ZeroDivisionError
 

@@ -26,7 +26,7 @@ def codes_of(row: Endpoint, *, limited: bool) -> dict[int, tuple[Code, ...]]:
         found.update(words.OF_PATHS)
     if "query" in row.parameters:
         found.update(words.OF_QUERIES)
-    if "body" in row.parameters or row.form:
+    if "body" in row.parameters or row.upload:
         found.update(words.OF_BODIES)
     grouped: dict[int, tuple[Code, ...]] = {}
     for code, status in words.STATUSES.items():

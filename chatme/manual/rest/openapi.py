@@ -158,9 +158,10 @@ class _Builder:
             }
 
     def _body(self, row: Endpoint) -> Json:
-        if row.form:
+        if row.upload:
+            field = row.upload.field
             file = {"type": "string", "format": "binary"}
-            form = {"type": "object", "properties": {row.form: file}, "required": [row.form]}
+            form = {"type": "object", "properties": {field: file}, "required": [field]}
             return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
         if "body" not in row.parameters:
             return {}

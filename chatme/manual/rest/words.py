@@ -81,6 +81,7 @@ STATUSES: Mapping[Code, int] = {
     Code.SECOND_FACTOR_ON: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.RANGE_NOT_SATISFIABLE: 416,
     Code.VALIDATION_FAILED: 422,
     Code.RATE_LIMITED: 429,
     Code.HEADERS_TOO_LARGE: 431,
@@ -88,6 +89,7 @@ STATUSES: Mapping[Code, int] = {
     Code.MAIL_NOT_CONFIGURED: 503,
     Code.PROVIDER_NOT_CONFIGURED: 503,
     Code.UNAVAILABLE: 503,
+    Code.STORAGE_FULL: 507,
 }
 
 # What any route may answer, and what each kind of route adds.
@@ -143,6 +145,11 @@ HEADERS: Mapping[str, Json] = {
         "required": True,
         "schema": _TEXT,
     },
+    "Content-Range": {
+        "description": "How many bytes there are.",
+        "required": True,
+        "schema": _TEXT,
+    },
     "ETag": {
         "description": "Of this very content: send it as `If-None-Match`, and get a 304.",
         "required": True,
@@ -155,6 +162,7 @@ ALWAYS = ("X-Request-ID",)
 LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 BY_STATUS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
+    416: ("Content-Range",),
     429: ("Retry-After",),
     503: ("Retry-After",),
 }

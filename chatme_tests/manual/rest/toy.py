@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
+from chatme.http.multipart import Upload
 from chatme.http.replies import Reply
 from chatme.manual.rest.openapi import Api
 from chatme.shapes import Id, Omittable, Shape, Text
@@ -97,7 +98,7 @@ ROWS = (
     Endpoint("POST", "/users/{user_id}/things", make, 201, also=(200,), codes=(Code.BLOCKED,)),
     Endpoint("PATCH", "/users/{user_id}", change, 204, codes=(Code.LAST_ADMIN, Code.CONFLICT)),
     Endpoint("GET", "/users/me/book", write),
-    Endpoint("POST", "/upload/file", send, 201, form="file"),
+    Endpoint("POST", "/upload/file", send, 201, upload=Upload("file", 9)),
     Endpoint("GET", "/uploads/{name}", page, public=True, also=(206, 304), media="*/*"),
     Endpoint("GET", "/auth/away", leave, 302, public=True, headers=("Location",)),
     Endpoint("POST", "/auth/refresh", send, public=True, credentials=("bearer", "refreshCookie")),

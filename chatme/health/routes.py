@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from chatme.errors import NotAuthenticated, NotFound
+from chatme.errors import Code, NotAuthenticated, NotFound
 from chatme.health.scraping import Asker, ScrapeDoor
 from chatme.health.service import HealthService
 from chatme.health.wire import Alive, HealthReport
@@ -28,7 +28,10 @@ async def live(_service: HealthService, _call: Call) -> Reply[Alive]:
 
 
 async def metrics(door: ScrapeDoor, call: Call) -> Response:
-    """All that is counted; to strangers there is no such thing."""
+    """All that is counted, for Prometheus; to strangers there is no such thing.
+
+    Callers on the server's own machine need no token.
+    """
     request = call.request
     try:
         token = bearer_token(request.scope)
@@ -46,4 +49,14 @@ ROUTES = (
     Endpoint("GET", "/health", health, public=True, also=(503,)),
     Endpoint("GET", "/health/live", live, public=True),
 )
-METRICS_ROUTES = (Endpoint("GET", "/metrics", metrics, public=True),)
+METRICS_ROUTES = (
+    Endpoint(
+        "GET",
+        "/metrics",
+        metrics,
+        public=True,
+        codes=(Code.NOT_FOUND,),
+        credentials=("metricsToken", ""),
+        media="text/plain",
+    ),
+)

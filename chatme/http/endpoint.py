@@ -84,8 +84,8 @@ class Endpoint:
 
     The rest is for the document of the API. ``codes`` are the errors of this row, beside those
     that follow from its path, its body and who may call; ``headers`` those of a success;
-    ``credentials`` what a public one looks at itself; ``also`` other statuses of its answer;
-    ``media`` the type of an answer that is no `Shape`.
+    ``credentials`` what a public one looks at itself, empty where some need none; ``also`` other
+    statuses of its answer; ``media`` the type of an answer that is no `Shape`.
     """
 
     method: str

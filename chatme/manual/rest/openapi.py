@@ -139,10 +139,10 @@ class _Builder:
         return operation
 
     def _security_of(self, row: Endpoint) -> list[Json]:
-        """Any of these is enough; nothing is asked of nobody."""
+        """Any of these is enough; an empty one says that some need none."""
         schemes = row.credentials if row.public else ("bearer",)
         self._security.update(schemes)
-        return [{scheme: []} for scheme in schemes]
+        return [{scheme: []} if scheme else {} for scheme in schemes]
 
     def _query_parameters(self, row: Endpoint) -> Iterator[Json]:
         if "query" not in row.parameters:

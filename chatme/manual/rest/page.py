@@ -11,7 +11,11 @@ from chatme.manual.shell import contents, entry, example, section, shapes, whole
 
 Json = dict[str, Any]
 
-SCHEMES: Mapping[str, str] = {"bearer": "signed in", "refreshCookie": "with the refresh cookie"}
+SCHEMES: Mapping[str, str] = {
+    "bearer": "signed in",
+    "metricsToken": "with the metrics token",
+    "refreshCookie": "with the refresh cookie",
+}
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -199,4 +203,7 @@ def _link(method: str, path: str, operation: Json) -> Html:
 
 def _who(operation: Json) -> str:
     ways = [SCHEMES[name] for each in operation["security"] for name in each]
-    return f"For callers {' or '.join(ways)}." if ways else "For everybody."
+    if not ways:
+        return "For everybody."
+    some = " Some need none." if {} in operation["security"] else ""
+    return f"For callers {' or '.join(ways)}.{some}"

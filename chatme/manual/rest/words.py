@@ -51,6 +51,11 @@ SECURITY: Mapping[str, Json] = {
         "bearerFormat": "JWT",
         "description": "The access token of a sign-in or a refresh.",
     },
+    "metricsToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`METRICS_TOKEN` of the server's settings.",
+    },
     "refreshCookie": {
         "type": "apiKey",
         "in": "cookie",

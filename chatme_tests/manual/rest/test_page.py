@@ -66,6 +66,7 @@ def test_who_may_call_is_said_in_words() -> None:
 
     assert set(SCHEMES) == set(SECURITY)
     assert "For callers signed in or with the refresh cookie." in text
+    assert "For callers with the metrics token. Some need none." in text
     assert "For everybody." in text
 
 

@@ -102,7 +102,7 @@ ROWS = (
     Endpoint("GET", "/uploads/{name}", page, public=True, also=(206, 304), media="*/*"),
     Endpoint("GET", "/auth/away", leave, 302, public=True, headers=("Location",)),
     Endpoint("POST", "/auth/refresh", send, public=True, credentials=("bearer", "refreshCookie")),
-    Endpoint("GET", "/health", send, public=True, also=(503,)),
+    Endpoint("GET", "/health", send, public=True, also=(503,), credentials=("metricsToken", "")),
 )
 PAGES = (Endpoint("GET", "/docs", page, public=True, also=(304,), media="text/html"),)
 

@@ -9,26 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
-from odmantic import AIOEngine
 
 from chatme import __version__
 from chatme.accounts.models import Erasure
 from chatme.accounts.routes import AccountDoor
 from chatme.accounts.service import AccountService
-from chatme.auth.codes import Codes
-from chatme.auth.factors import FactorService
-from chatme.auth.identities import IdentityService
-from chatme.auth.links import Links
 from chatme.auth.models import Session, UsedState
-from chatme.auth.oauth import OAuthService
-from chatme.auth.passwords import Hasher
-from chatme.auth.postman import Postman
-from chatme.auth.providers import Provider, rows
-from chatme.auth.recovery import RecoveryService
-from chatme.auth.remote import Wire
 from chatme.auth.routes import AuthDoor
-from chatme.auth.service import AuthService
-from chatme.auth.tokens import Tokens
 from chatme.clock import Clock, SystemClock
 from chatme.conversations.groups import GroupService
 from chatme.conversations.held import HeldMemberships
@@ -41,11 +28,12 @@ from chatme.conversations.routes import ConversationDoor
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
-from chatme.depot import Depot, open_depot
+from chatme.depot import open_depot
+from chatme.entrance import build_entrance
+from chatme.ground import Base, limiter_of
 from chatme.health.scraping import ScrapeDoor
 from chatme.health.service import HealthService
 from chatme.http.replies import error_response
-from chatme.mail import open_mailer
 from chatme.messages.attachments import Attachments
 from chatme.messages.changes import ChangeService
 from chatme.messages.deliveries import Deliveries
@@ -58,11 +46,10 @@ from chatme.messages.routes import COMMANDS as MESSAGE_COMMANDS
 from chatme.messages.routes import MessageDoor
 from chatme.messages.service import MessageService
 from chatme.messages.views import MessageViews
-from chatme.metrics import Metrics
 from chatme.notifications.models import Notification
 from chatme.notifications.service import NotificationService
 from chatme.ports import Authenticator, Limiter, Shelf, Tellers
-from chatme.ratelimit import RateLimiter, SharedWindows
+from chatme.ratelimit import SharedWindows
 from chatme.realtime.backplane.memory import MemoryBackplane
 from chatme.realtime.commands import COMMANDS as SOCKET_COMMANDS
 from chatme.realtime.commands import SocketDoor
@@ -115,21 +102,6 @@ class Services:
     chat: ChatEndpoint
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """What everything else is built on."""
-
-    settings: Settings
-    clock: Clock
-    stack: AsyncExitStack
-    engine: AIOEngine
-    hub: Hub
-    publisher: Publisher
-    shared: SharedWindows | None
-    metrics: Metrics
-    depot: Depot
-
-
 @asynccontextmanager
 async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
     """All services over the database that the settings name, until the block ends.
@@ -145,7 +117,7 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         backplane.subscribe(hub.receive)
         now = clock or SystemClock()
         depot = await stack.enter_async_context(open_depot(engine, now, settings))
-        base = _Base(
+        base = Base(
             settings,
             now,
             stack,
@@ -178,10 +150,10 @@ def _shared(settings: Settings, stack: AsyncExitStack) -> SharedWindows | None:
     return shared
 
 
-def _build(base: _Base) -> Services:
+def _build(base: Base) -> Services:
     engine, clock, settings = base.engine, base.clock, base.settings
     users = UserService(engine, clock, BlockService(engine, clock))
-    auth = _auth(base, users)
+    auth = build_entrance(base, users)
     notifications = NotificationService(engine, clock, base.publisher, base.hub)
     tellers = Tellers(base.publisher, notifications, base.hub)
     log = MessageLog(engine, base.metrics)
@@ -197,28 +169,11 @@ def _build(base: _Base) -> Services:
     dispatcher.register(CONVERSATION_COMMANDS, conversations)
     dispatcher.register(MESSAGE_COMMANDS, messages)
 
-    async def on_connected(client: Client) -> None:
-        await messages.receipts.connected(client.principal.user_id)
-
-    limits = SocketLimits(
-        origins=frozenset(settings.frontend_url),
-        frames=settings.ws_rate,
-        sockets_per_user=settings.ws_max_per_user,
-    )
-    chat = ChatEndpoint(
-        auth.auth,
-        dispatcher,
-        base.hub,
-        tracker,
-        clock,
-        limits,
-        on_connected,
-        error_response,
-    )
+    chat = _chat(base, auth.auth, dispatcher, tracker, messages.receipts)
     watch(base.metrics, engine, base.hub, tracker, chat)
     return Services(
         authenticator=auth.auth,
-        limiter=_limiter(base),
+        limiter=limiter_of(base),
         auth=auth,
         accounts=_accounts(base, users, auth, conversations, notifications),
         users=users,
@@ -233,60 +188,37 @@ def _build(base: _Base) -> Services:
     )
 
 
-def _auth(base: _Base, users: UserService) -> AuthDoor:
+def _chat(
+    base: Base,
+    authenticator: Authenticator,
+    dispatcher: Dispatcher,
+    tracker: PresenceTracker,
+    receipts: ReceiptService,
+) -> ChatEndpoint:
     settings = base.settings
-    hasher = Hasher(settings.password_cost)
-    base.stack.callback(hasher.close)
-    base.metrics.queue("hashing", lambda: hasher.waiting)
-    tokens = Tokens(
-        settings.jwt_secret.get_secret_value(),
-        settings.jwt_refresh_secret.get_secret_value(),
-        settings.jwt_expires_in,
+
+    async def on_connected(client: Client) -> None:
+        await receipts.connected(client.principal.user_id)
+
+    limits = SocketLimits(
+        origins=frozenset(settings.frontend_url),
+        frames=settings.ws_rate,
+        sockets_per_user=settings.ws_max_per_user,
+    )
+    return ChatEndpoint(
+        authenticator,
+        dispatcher,
+        base.hub,
+        tracker,
         base.clock,
+        limits,
+        on_connected,
+        error_response,
     )
-    links = Links(settings.jwt_secret.get_secret_value(), base.clock)
-    auth = AuthService(base.engine, base.clock, users, hasher, tokens, links, base.publisher)
-    postman = Postman(open_mailer(settings, base.clock))
-    base.stack.push_async_callback(postman.aclose)
-    recovery = RecoveryService(
-        base.engine,
-        users,
-        auth,
-        hasher,
-        links,
-        postman,
-        settings.frontend_url[0],
-    )
-    return AuthDoor(
-        auth,
-        recovery,
-        FactorService(
-            base.engine,
-            users,
-            auth,
-            Codes(base.engine, base.clock, hasher),
-            links,
-            postman,
-        ),
-        _oauth(base, users, auth),
-        users,
-        frozenset(settings.frontend_url),
-        settings.frontend_url[0],
-        settings.public_url,
-        settings.cookie_domain,
-        settings.production,
-        _limiter(base),
-        settings.rate_limit_auth,
-    )
-
-
-def _limiter(base: _Base) -> Limiter:
-    """A limiter with a memory of its own: a flood of requests cannot push tries to sign in out."""
-    return RateLimiter(base.shared)
 
 
 def _accounts(
-    base: _Base,
+    base: Base,
     users: UserService,
     auth: AuthDoor,
     conversations: ConversationDoor,
@@ -329,20 +261,8 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _oauth(base: _Base, users: UserService, auth: AuthService) -> OAuthService:
-    wire = Wire()
-    base.stack.push_async_callback(wire.aclose)
-    providers = {
-        name: Provider(client, dialect, wire, base.clock)
-        for name, (client, dialect) in rows(base.settings, wire).items()
-    }
-    identities = IdentityService(base.clock, users, auth)
-    secret = base.settings.jwt_secret.get_secret_value()
-    return OAuthService(base.engine, base.clock, identities, providers, secret)
-
-
 def _conversations(
-    base: _Base,
+    base: Base,
     users: UserService,
     core: ConversationService,
     views: ConversationViews,
@@ -374,7 +294,7 @@ def _conversations(
 
 
 def _messages(
-    base: _Base,
+    base: Base,
     users: UserService,
     conversations: ConversationService,
     log: MessageLog,

@@ -53,7 +53,18 @@ INSIDE: Mapping[str, int] = {
 }
 
 # The rooms above the features, lowest first: each may import those before it.
-ABOVE = ("watching", "depot", "wiring", "manual", "app", "console", "cli", "__main__")
+ABOVE = (
+    "watching",
+    "depot",
+    "ground",
+    "entrance",
+    "wiring",
+    "manual",
+    "app",
+    "console",
+    "cli",
+    "__main__",
+)
 
 # uvicorn's protocol classes, hardened: the only code that knows its and websockets' internals.
 PROTOCOLS = (

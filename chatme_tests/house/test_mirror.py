@@ -13,6 +13,8 @@ from chatme_tests.house.source import Source, bitten, breaches, listing, sources
 # Source files whose tests stand elsewhere, and where.
 ELSEWHERE: Mapping[str, str] = {
     "chatme/__main__.py": "one call of cli.main; the flows start the server through it",
+    "chatme/entrance.py": "a part of the assembly: test_wiring opens it whole, the flows sign in",
+    "chatme/ground.py": "fields without rules, for the parts of the assembly",
     "chatme/ports.py": "Protocols, and a meter, without a body: mypy --strict holds them",
     "chatme/realtime/backplane/base.py": "the contract: conformance runs it on each twin",
 }

@@ -48,7 +48,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
     """The application over services that are open as long as it serves."""
     tables = _api_tables(services)
     api = [row for rows, _ in tables for row in rows]
-    root = (*MANUAL_ROUTES, *METRICS_ROUTES)
+    root = (*MANUAL_ROUTES, *FILE_ROUTES, *METRICS_ROUTES)
     manual = Manual.of(settings, {API: api, "": root}, UNLIMITED)
     app = Starlette(
         routes=[

@@ -18,7 +18,7 @@ from chatme_tests.documents import closed, resolve
 Json = dict[str, Any]
 
 # The tables of rows that `app` binds without a prefix.
-ROOT = frozenset({"MANUAL_ROUTES", "METRICS_ROUTES"})
+ROOT = frozenset({"FILE_ROUTES", "MANUAL_ROUTES", "METRICS_ROUTES"})
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 

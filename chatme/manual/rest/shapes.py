@@ -7,6 +7,7 @@ from chatme.conversations.wire import HeldMembership
 from chatme.messages.wire import HeldMessage, HeldReaction
 from chatme.notifications.wire import NotificationView
 from chatme.shapes import Shape
+from chatme.uploads.wire import HeldUpload
 from chatme.users.wire import Oneself, UserView
 
 
@@ -19,4 +20,5 @@ class Export(Shape):
     conversations: list[HeldMembership]
     messages: list[HeldMessage]
     reactions: list[HeldReaction]
+    uploads: list[HeldUpload]
     notifications: list[NotificationView]

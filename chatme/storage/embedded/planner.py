@@ -136,7 +136,10 @@ def _consider(
         ordered=not order or way != 0,
         reverse=way < 0,
         # Below one point of an array's field a document has one key.
-        repeats=bool(index.arrays >> taken if len(ranges) == 1 else index.arrays),
+        repeats=any(
+            index.arrays >> bit & 1 and (bit >= taken or each.path not in points)
+            for bit, each in enumerate(spec.fields)
+        ),
         score=score,
     )
 

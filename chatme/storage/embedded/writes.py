@@ -48,11 +48,12 @@ def insert(store: Store, namespace: Namespace, raw: bytes) -> None:
     rid = store.catalog.take_rid(collection, document)
     suffix = rid.to_bytes(8, "big")
     row: list[Any] = [rid, raw]
-    more: list[tuple[Index, bytes]] = []
+    more: list[tuple[Index, list[bytes]]] = []
     for index, found in zip(collection.indexes, keys, strict=True):
         tail = b"" if index.spec.unique else suffix
         row.append(found[0] + tail if found else None)
-        more += [(index, key + tail) for key in found[1:]]
+        if len(found) > 1:
+            more.append((index, [key + tail for key in found[1:]]))
     statement = f"INSERT INTO v{collection.id} VALUES ({','.join('?' * len(row))})"  # noqa: S608
     with _duplicates(store, collection, document, rid):
         if not more:
@@ -60,8 +61,8 @@ def insert(store: Store, namespace: Namespace, raw: bytes) -> None:
             return
         with store.atomic():
             store.connection.execute(statement, row)
-            for index, key in more:
-                _add_key(store, index, key, rid)
+            for index, rest in more:
+                _add_keys(store, index, rest, rid)
 
 
 def replace(store: Store, collection: Collection, rid: int, old: bytes, new: Document) -> bytes:
@@ -97,10 +98,8 @@ def replace(store: Store, collection: Collection, rid: int, old: bytes, new: Doc
             if present == wanted:
                 continue
             tail = b"" if index.spec.unique else suffix
-            for key in set(present) - set(wanted):
-                _remove_key(store, index, key + tail)
-            for key in set(wanted) - set(present):
-                _add_key(store, index, key + tail, rid)
+            _remove_keys(store, index, [key + tail for key in set(present) - set(wanted)])
+            _add_keys(store, index, [key + tail for key in set(wanted) - set(present)], rid)
     return raw
 
 
@@ -111,8 +110,8 @@ def delete(store: Store, collection: Collection, rid: int, document: Document) -
         store.connection.execute(f"DELETE FROM d{collection.id} WHERE rid = ?", (rid,))  # noqa: S608
         for index in collection.indexes:
             keys, _ = document_keys(index.spec, document)
-            for key in keys:
-                _remove_key(store, index, key if index.spec.unique else key + suffix)
+            tail = b"" if index.spec.unique else suffix
+            _remove_keys(store, index, [key + tail for key in keys])
 
 
 def build_index(store: Store, collection: Collection, spec: IndexSpec) -> None:
@@ -136,8 +135,7 @@ def build_index(store: Store, collection: Collection, spec: IndexSpec) -> None:
             arrays |= found
             tail = b"" if spec.unique else rid.to_bytes(8, "big")
             with _duplicates(store, collection, document, rid):
-                for key in keys:
-                    _add_key(store, index, key + tail, rid)
+                _add_keys(store, index, [key + tail for key in keys], rid)
     if arrays:
         store.catalog.note_arrays(collection, index, arrays)
 
@@ -165,12 +163,14 @@ def _keys(store: Store, collection: Collection, document: Document) -> tuple[Col
     return collection, keys
 
 
-def _add_key(store: Store, index: Index, key: bytes, rid: int) -> None:
-    store.connection.execute(f"INSERT INTO i{index.id}(k, rid) VALUES (?, ?)", (key, rid))  # noqa: S608
+def _add_keys(store: Store, index: Index, keys: list[bytes], rid: int) -> None:
+    statement = f"INSERT INTO i{index.id}(k, rid) VALUES (?, ?)"  # noqa: S608
+    store.connection.executemany(statement, [(key, rid) for key in keys])
 
 
-def _remove_key(store: Store, index: Index, key: bytes) -> None:
-    store.connection.execute(f"DELETE FROM i{index.id} WHERE k = ?", (key,))  # noqa: S608
+def _remove_keys(store: Store, index: Index, keys: list[bytes]) -> None:
+    statement = f"DELETE FROM i{index.id} WHERE k = ?"  # noqa: S608
+    store.connection.executemany(statement, [(key,) for key in keys])
 
 
 @contextmanager

@@ -35,6 +35,7 @@ MESSAGES = (
     index(5, {"tags": 1, "at": -1}, arrays=1),
     index(6, {"maybe": 1}, sparse=True),
     index(7, {"name": 1}),
+    index(8, {"room": 1, "words": 1, "at": 1}, arrays=0b010),
 )
 
 
@@ -206,6 +207,21 @@ def test_an_index_changes_no_answer(
             parts = tuple((split(path), way) for path, way in wanted)
             sort_keys = [sort_key(items[rid], parts) for rid in dict.fromkeys(rids)]
             assert sorted(sort_keys) == sort_keys
+
+
+@pytest.mark.parametrize(
+    ("filter", "repeats"),
+    [
+        ({"room": 1, "words": "a"}, False),
+        ({"room": {"$in": [1, 2]}, "words": "a", "at": {"$gt": 3, "$lt": 9}}, False),
+        ({"room": 1, "words": {"$in": ["a", "b"]}}, True),
+        ({"room": {"$in": [1, 2]}, "words": {"$gt": "a"}}, True),
+        ({"room": 1}, True),
+    ],
+)
+def test_one_element_of_an_array_does_not_repeat(filter: dict[str, Any], repeats: bool) -> None:
+    """A document comes once below a single element of its array, in however many groups."""
+    assert plan(MESSAGES, parse(filter), ()).repeats is repeats
 
 
 def test_ranges_ascend_and_are_apart() -> None:

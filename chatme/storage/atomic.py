@@ -8,6 +8,7 @@ here, with the condition inside the update.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pymongo
@@ -20,6 +21,7 @@ Filter = Mapping[str, Any]
 Update = Mapping[str, Any]
 
 _DUPLICATE_KEY = 11000
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Duplicate(Exception):
@@ -54,10 +56,14 @@ def _direction(key: str) -> tuple[str, int]:
     return key, pymongo.ASCENDING
 
 
-async def insert(engine: AIOEngine, document: Model) -> None:
-    """Inserts a new document; raises `Duplicate` where a unique index refuses it."""
+async def insert(engine: AIOEngine, document: Model, beside: Mapping[str, Any] = _NOTHING) -> None:
+    """Inserts a new document; raises `Duplicate` where a unique index refuses it.
+
+    ``beside`` are fields that the model does not have: what indexes need and no reader.
+    """
+    fields = {**document.model_dump_doc(), **beside}
     try:
-        await engine.get_collection(type(document)).insert_one(document.model_dump_doc())
+        await engine.get_collection(type(document)).insert_one(fields)
     except DuplicateKeyError as error:
         raise Duplicate(list((error.details or {}).get("keyPattern", {}))) from None
 

@@ -76,6 +76,19 @@ async def test_an_insert_is_whole(engine: AIOEngine) -> None:
     assert caught.value.fields == ("_id",)
 
 
+async def test_what_stands_beside_is_found_and_not_read(engine: AIOEngine) -> None:
+    """A field beside the model's is stored with the document, can be asked for, and is in no
+    model that is read."""
+    thing = _thing(name="one")
+    await atomic.insert(engine, thing, {"beside": ["x"]})
+
+    assert await engine.find(Thing, {"beside": "x"}) == [thing]
+    assert await atomic.project(engine, Thing, {}, ["beside"]) == [
+        {"_id": thing.id, "beside": ["x"]}
+    ]
+    assert "beside" not in thing.model_dump_doc()
+
+
 async def test_a_duplicate_names_its_fields(engine: AIOEngine) -> None:
     """What a unique index refuses says which fields clash, for inserts and changes alike."""
     await atomic.insert(engine, _thing(name="one", room="a", seat=1))

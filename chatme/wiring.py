@@ -35,6 +35,7 @@ from chatme.health.scraping import ScrapeDoor
 from chatme.health.service import HealthService
 from chatme.http.replies import error_response
 from chatme.messages.attachments import Attachments
+from chatme.messages.candidates import Candidates
 from chatme.messages.changes import ChangeService
 from chatme.messages.deliveries import Deliveries
 from chatme.messages.held import HeldMessages
@@ -44,6 +45,7 @@ from chatme.messages.receipts import ReceiptService
 from chatme.messages.resume import ResumeService
 from chatme.messages.routes import COMMANDS as MESSAGE_COMMANDS
 from chatme.messages.routes import MessageDoor
+from chatme.messages.search import SearchService
 from chatme.messages.service import MessageService
 from chatme.messages.views import MessageViews
 from chatme.notifications.models import Notification
@@ -311,4 +313,5 @@ def _messages(
     )
     changes = ChangeService(engine, clock, users, conversations, service, log, views, tellers)
     resume = ResumeService(engine, conversations, service, log, views)
-    return MessageDoor(service, changes, receipts, resume)
+    search = SearchService(engine, users, conversations, log, views, Candidates(engine, clock))
+    return MessageDoor(service, changes, receipts, resume, search)

@@ -143,6 +143,14 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What a member's view of a conversation depends on, without its other members."""
+
+    direct: bool
+    cleared_seq: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Excerpt:
     """A conversation as its list entry needs it of the messages.
 

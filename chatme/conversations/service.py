@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +18,7 @@ from chatme.conversations.models import (
     Conversation,
     Marks,
     Member,
+    Reach,
     Roster,
     Watermark,
     direct_key,
@@ -91,6 +93,22 @@ class ConversationService:
         """The ids of all the user's conversations."""
         found = await atomic.project(self._engine, Conversation, {"members.user": user_id}, ["_id"])
         return [each["_id"] for each in found]
+
+    async def reaches(self, user_id: ObjectId) -> dict[ObjectId, Reach]:
+        """All the user's conversations, and what the user sees of each."""
+        mine, cleared = await asyncio.gather(
+            atomic.project(self._engine, Conversation, {"members.user": user_id}, ["type"]),
+            atomic.project(
+                self._engine,
+                Watermark,
+                {"user": user_id, "cleared_seq": {"$gte": 0}},
+                ["conversation", "cleared_seq"],
+            ),
+        )
+        seqs = {row["conversation"]: row["cleared_seq"] for row in cleared}
+        return {
+            each["_id"]: Reach(each["type"] == "direct", seqs.get(each["_id"], -1)) for each in mine
+        }
 
     async def ever_in(self, user_id: ObjectId) -> list[ObjectId]:
         """The ids of all conversations that the user is or ever was in, the oldest first."""

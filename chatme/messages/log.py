@@ -18,6 +18,7 @@ from odmantic import AIOEngine
 from chatme.errors import NotFound, Unavailable
 from chatme.memo import Memo
 from chatme.messages.models import KEPT_REVS, Message
+from chatme.messages.words import keys
 from chatme.ports import UNMETERED, Meter
 from chatme.storage import atomic
 
@@ -63,7 +64,7 @@ class MessageLog:
             message.first_rev, message.revs = rev + 1, [rev + 1]
             self._tails.forget(message.conversation)
             try:
-                await atomic.insert(self._engine, message)
+                await atomic.insert(self._engine, message, _found_by(message.content))
             except atomic.Duplicate as duplicate:
                 if "client_id" in duplicate.fields:
                     raise AlreadySent from None
@@ -89,6 +90,8 @@ class MessageLog:
             fields = decide(found)
             if fields is None:
                 return found, False
+            if "content" in fields:
+                fields = {**fields, **_found_by(fields["content"])}
             seq, rev = await self.tail(found.conversation)
             if rev < found.rev:
                 # A tail of before the message's own last change would give it the same one again.
@@ -124,6 +127,11 @@ class MessageLog:
         if not newest or not latest:
             return 0, 0
         return newest[0]["seq"], latest[0]["rev"]
+
+
+def _found_by(content: str) -> dict[str, Any]:
+    """What a search finds a message by: written with its words, and gone with them."""
+    return {"words": keys(content)}
 
 
 async def _pause(attempt: int) -> None:

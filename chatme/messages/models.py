@@ -75,6 +75,7 @@ class Message(Model):
             index("conversation", "revs", name="revs", unique=True),
             index("conversation", "rev", name="rev"),
             index("conversation", "sender", "seq", name="sender"),
+            index("conversation", "words", "_id", name="words"),
             index(
                 "reactions.user",
                 "_id",

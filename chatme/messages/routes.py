@@ -10,9 +10,11 @@ from chatme.http.endpoint import Call, Endpoint
 from chatme.messages.changes import ChangeService
 from chatme.messages.receipts import ReceiptService
 from chatme.messages.resume import ResumeService, known_revs
+from chatme.messages.search import SearchService
 from chatme.messages.service import MessageService
 from chatme.messages.wire import (
     ConversationRead,
+    FoundPage,
     HistoryQuery,
     MessageDraft,
     MessageEdit,
@@ -27,6 +29,7 @@ from chatme.messages.wire import (
     ResumeAnswer,
     ResumeWanted,
     SendMessage,
+    WordsWanted,
 )
 from chatme.realtime.dispatcher import Client, Command
 
@@ -39,6 +42,7 @@ class MessageDoor:
     changes: ChangeService
     receipts: ReceiptService
     resume: ResumeService
+    search: SearchService
 
 
 async def history(door: MessageDoor, call: Call, query: HistoryQuery) -> MessagePage:
@@ -48,6 +52,17 @@ async def history(door: MessageDoor, call: Call, query: HistoryQuery) -> Message
     ``after`` alone it is the page right after that message.
     """
     return await door.messages.history(call.caller.user_id, call.path_id("conversation_id"), query)
+
+
+async def search(door: MessageDoor, call: Call, query: WordsWanted) -> FoundPage:
+    """Finds messages of a conversation by the beginnings of their words."""
+    conversation_id = call.path_id("conversation_id")
+    return await door.search.in_one(call.caller.user_id, conversation_id, query)
+
+
+async def search_all(door: MessageDoor, call: Call, query: WordsWanted) -> FoundPage:
+    """Finds messages of all the caller's conversations."""
+    return await door.search.in_all(call.caller.user_id, query)
 
 
 async def send(door: MessageDoor, call: Call, body: MessageDraft) -> MessageView:
@@ -141,8 +156,10 @@ async def resume(door: MessageDoor, client: Client, data: ResumeWanted) -> Resum
 
 
 ROUTES = (
+    Endpoint("GET", "/messages/search", search_all),
     Endpoint("GET", "/messages/{conversation_id}", history),
     Endpoint("POST", "/messages/{conversation_id}", send, 201, codes=(Code.UNAVAILABLE,)),
+    Endpoint("GET", "/messages/{conversation_id}/search", search),
     Endpoint("GET", "/messages/{conversation_id}/{message_id}/receipts", receipts),
 )
 

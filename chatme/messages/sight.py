@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -41,10 +41,17 @@ class Sight:
 
     def shows(self, message: Message) -> bool:
         """Whether the viewer may see a message of the conversation."""
+        return self._shows(message.seq, message.sender, message.withheld_from)
+
+    def shows_row(self, row: Mapping[str, Any]) -> bool:
+        """The same of a message's fields as they are stored."""
+        return self._shows(row["seq"], row["sender"], row["withheld_from"])
+
+    def _shows(self, seq: int, sender: ObjectId, withheld_from: Collection[ObjectId]) -> bool:
         return (
-            message.seq > self.cleared_seq
-            and message.sender not in self.blocked
-            and not (self.direct and self.viewer in message.withheld_from)
+            seq > self.cleared_seq
+            and sender not in self.blocked
+            and not (self.direct and self.viewer in withheld_from)
         )
 
     def conditions(self, *, by_seq: bool = True) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from chatme.conversations.wire import MessageInList
-from chatme.http.paging import Limit, Page
+from chatme.http.paging import CursorText, Limit, Page
 from chatme.ports import MessageKind
 from chatme.shapes import NOT_BLANK, Id, Omittable, Says, Shape, Text, Timestamp
 from chatme.users.wire import UserView
@@ -20,6 +20,7 @@ PREVIEW = 100
 MAX_LISTED_IDS = 500
 MAX_EMOJI_BYTES = 32
 MAX_RESUMED_NAMES = 10_000
+MAX_SEARCH = 200
 
 Status = Literal["sent", "delivered", "read"]
 
@@ -136,6 +137,38 @@ class MessagePage(Page):
     """Messages, newest first; ``next`` goes into ``before`` (or ``after``, if that was given)."""
 
     items: list[MessageView]
+
+
+class Highlight(Shape):
+    """A part of a message's content, from ``start`` up to ``end``, in UTF-16 code units: what
+    JavaScript's ``content.slice(start, end)`` takes."""
+
+    start: int
+    end: int
+
+
+class FoundMessage(MessageView):
+    """A message that a search found, and where: at most 50 parts, in order."""
+
+    highlights: list[Highlight]
+
+
+class FoundPage(Page):
+    """Messages that were found, newest first.
+
+    A page may be shorter than asked for, even empty, while ``next`` says that there is more to
+    search: no page looks at more than a bounded number of messages.
+    """
+
+    items: list[FoundMessage]
+
+
+class WordsWanted(Shape):
+    """What to search messages for: at most ten words, each as a word begins."""
+
+    q: Annotated[Text, Field(max_length=MAX_SEARCH)]
+    limit: Limit = 30
+    cursor: Omittable[CursorText] = None
 
 
 class HeldMessage(Shape):

@@ -97,7 +97,9 @@ async def test_any_question_is_answered_as_by_looking(
     things = database["any"]
     await things.drop()
     await things.create_indexes([WORDS])
-    made = [{"_id": at, "room": room, "words": each} for at, (room, each) in enumerate(items)]
+    made: list[dict[str, Any]] = [
+        {"_id": at, "room": room, "words": each} for at, (room, each) in enumerate(items)
+    ]
     if made:
         await things.insert_many(made)
     where = {"room": {"$in": wanted}, "words": {"$in": words}, "_id": {"$lt": below}}

@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from chatme.clock import new_id
-from chatme.conversations.models import Activity, Conversation, Marks, Standing, Watermark
+from chatme.conversations.models import Activity, Conversation, Marks, Reach, Standing, Watermark
 from chatme.conversations.wire import GroupWanted
 from chatme.errors import BadRequest, Forbidden, Invalid, NotFound
 from chatme.storage import atomic
@@ -31,6 +31,20 @@ async def test_a_pair_has_one_conversation(world: World) -> None:
     assert heard.event.name == "conversation_created"
     assert heard.users == {ann, bob}
     assert (await world.direct(ann, cyd)) != view.id
+
+
+async def test_reaches_are_those_of_all_conversations(world: World) -> None:
+    """A user's reach names each conversation that they are in, its kind, and what they cleared."""
+    ann, bob, cyd = await world.people("ann", "bob", "cyd")
+    talk, tea, old = await world.direct(ann, bob), await world.group(ann, bob), ObjectId()
+    left = await world.group(cyd, ann)
+    await world.say(ann, talk)
+    await world.listing.clear(ann, talk)
+    await world.groups.remove(ann, left, ann)
+    await world.core.add_marks(old, [ann], 0)
+
+    assert await world.core.reaches(ann) == {talk: Reach(True, 1), tea: Reach(False)}
+    assert await world.core.reaches(bob) == {talk: Reach(True), tea: Reach(False)}
 
 
 async def test_twenty_at_once_make_one(world: World) -> None:

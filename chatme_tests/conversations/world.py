@@ -24,12 +24,14 @@ from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
 from chatme.conversations.wire import ConversationView, GroupWanted, PageQuery
 from chatme.messages.attachments import Attachments
+from chatme.messages.candidates import Candidates
 from chatme.messages.changes import ChangeService
 from chatme.messages.deliveries import Deliveries
 from chatme.messages.log import MessageLog
 from chatme.messages.models import Message
 from chatme.messages.receipts import ReceiptService
 from chatme.messages.resume import ResumeService
+from chatme.messages.search import SearchService
 from chatme.messages.service import MessageService
 from chatme.messages.views import MessageViews
 from chatme.messages.wire import HistoryQuery, MessageDraft, MessageNamed, MessageView
@@ -157,6 +159,7 @@ class Node:
             },
             NOWHERE,
         )
+        self.search = SearchService(engine, users, core, log, facts, Candidates(engine, clock))
 
     async def aclose(self) -> None:
         """Writes and cancels what is left."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bson import ObjectId
 
-from chatme.clock import new_id
+from chatme.clock import new_id, to_epoch
 from chatme.conversations.models import Watermark
 from chatme.messages.models import Message
 from chatme.messages.wire import MessageView
+from chatme.messages.words import keys
 from chatme.storage import atomic
 from chatme_tests.conversations.world import Node, World
 from chatme_tests.fakes import SOMETIME
@@ -30,6 +32,31 @@ async def fill(world: World, conversation: ObjectId, sender: ObjectId, count: in
         for seq in range(last + 1, last + count + 1)
     ]
     await atomic.insert_missing(world.engine, messages)
+
+
+async def write(
+    world: World,
+    conversation: ObjectId,
+    sender: ObjectId,
+    contents: Sequence[str],
+    *,
+    apart: int = 0,
+    **more: Any,
+) -> list[ObjectId]:
+    """Messages with these words, found as if they had been sent; their ids, oldest first.
+
+    They are so many seconds apart, the last one now; all within one second where that is 0.
+    """
+    last = (await world.node().log.tail(conversation))[0]
+    now = int(to_epoch(world.clock.now()))
+    found = []
+    for place, content in enumerate(contents):
+        second = now - apart * (len(contents) - 1 - place)
+        id_ = ObjectId(second.to_bytes(4, "big") + new_id().binary[4:])
+        message = made(conversation, sender, last + place + 1, id=id_, content=content, **more)
+        found.append({**message.model_dump_doc(), "words": keys(content)})
+    await world.engine.get_collection(Message).insert_many(found)
+    return [each["_id"] for each in found]
 
 
 async def row_of(world: World, user: ObjectId, conversation: ObjectId) -> Watermark:

@@ -12,6 +12,7 @@ from bson import ObjectId
 from chatme.errors import NotFound, Unavailable
 from chatme.messages.log import ATTEMPTS, AlreadySent, MessageLog
 from chatme.messages.models import KEPT_REVS, Message
+from chatme.storage import atomic
 from chatme_tests.conversations.engines import (
     AskedEngine,
     Crash,
@@ -71,6 +72,24 @@ async def test_a_message_gets_the_next_numbers(world: World) -> None:
     ]
     assert (did, changed.content, changed.revs) == (True, "uno", [1, 3])
     assert await _stored(world) == [changed, two, three]
+
+
+async def test_the_words_are_those_of_the_content(world: World) -> None:
+    """A message is found by its words alone: those written last, and none where it has none."""
+
+    async def found_by(word: str) -> list[ObjectId]:
+        where = {"conversation": TEA, "words": word}
+        return [each["_id"] for each in await atomic.project(world.engine, Message, where, ["seq"])]
+
+    one, two = await _add(world.log, "Tea time"), await _add(world.log, "tea")
+    assert await found_by("te") == [one.id, two.id]
+    await world.log.change(two.id, lambda _: {"reactions": []})
+    await world.log.change(one.id, lambda _: _to("Café"))
+
+    assert (await found_by("te"), await found_by("cafe")) == ([two.id], [one.id])
+    await world.log.change(two.id, lambda _: {"is_deleted": True, "content": ""})
+
+    assert (await found_by("te"), await found_by("t")) == ([], [])
 
 
 async def test_a_hundred_at_once_leave_no_hole(world: World) -> None:

@@ -11,7 +11,7 @@ from bson import ObjectId
 from chatme.conversations.wire import GroupChange, PageQuery
 from chatme.errors import Invalid
 from chatme.messages.models import Message
-from chatme.messages.wire import MAX_LISTED_IDS, HistoryQuery, MessageNamed
+from chatme.messages.wire import MAX_LISTED_IDS, HistoryQuery, MessageNamed, WordsWanted
 from chatme_tests.conversations.engines import AskedEngine, Question
 from chatme_tests.conversations.world import Node, World
 from chatme_tests.messages.stage import fill
@@ -122,6 +122,9 @@ async def _read(node: Node, *users: ObjectId) -> None:
         if page.next:
             await node.listing.page(user, PageQuery(limit=1, cursor=page.next))
         await node.listing.search(user, "tea")
+        for view in await node.listed(user):
+            await node.search.in_one(user, view.id, WordsWanted(q="hi tea"))
+        await node.search.in_all(user, WordsWanted(q="hi"))
         known = dict.fromkeys(await node.core.ids_of(user), 1)
         for each in ({}, known):
             plan = await node.resume.plan(user, each)

@@ -52,6 +52,13 @@ def test_a_plain_sight_shows_all() -> None:
     assert sight.conditions() == {}
 
 
+@given(SIGHTS, said(PEOPLE))
+def test_a_stored_message_is_seen_as_a_read_one(sight: Sight, messages: list[Message]) -> None:
+    """A message's stored fields are enough to say whether it is shown."""
+    for each in messages:
+        assert sight.shows_row(each.model_dump_doc()) == sight.shows(each)
+
+
 def test_what_was_cleared_is_hidden() -> None:
     """Messages up to the cleared number are hidden, later ones are not."""
     sight = Sight(ANN, direct=True, cleared_seq=2, blocked=frozenset())

@@ -13,6 +13,8 @@ contract, without looking at how the server counts. Where the contract is silent
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -41,6 +43,13 @@ class Said:
     #: Whose progress the sender was not told of, since they block the sender.
     silent: set[str] = field(default_factory=set)
 
+    def begins(self, query: str) -> bool:
+        """Whether every word of a query begins a word of the message."""
+        return all(
+            any(word.startswith(each) for word in _plain_words(self.content))
+            for each in _plain_words(query)
+        )
+
     def status(self, user: str) -> str:
         """How far a recipient is, as the sender may know it."""
         if user in self.withheld:
@@ -48,6 +57,13 @@ class Said:
         if user in self.read:
             return "read"
         return "delivered" if user in self.got else "sent"
+
+
+def _plain_words(text: str) -> list[str]:
+    """Words without case and accents, of an alphabet."""
+    return re.findall(
+        r"[a-z0-9]+", unicodedata.normalize("NFD", text).replace("\u0301", "").lower()
+    )
 
 
 class Joined(NamedTuple):

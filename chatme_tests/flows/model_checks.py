@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from chatme_tests.client import Refused, User
 from chatme_tests.flows.model import Json, Room, Said
@@ -12,6 +13,9 @@ from chatme_tests.flows.model_stage import ask
 from chatme_tests.flows.model_world import World
 
 SETTLES_WITHIN = 3.0
+QUERIES = ("a", "É", "aa e", "all", "AE a", "éà", "al 1")
+"""What is searched for among the words of `model_rules`."""
+
 _PAUSE = 0.005
 SAME = (
     *("id", "conversationId", "seq", "rev", "content", "clientId"),
@@ -39,6 +43,7 @@ async def check_user(world: World, user: User) -> None:
     await asyncio.gather(
         _check_list(world, user),
         _check_notifications(world, user),
+        _check_search(world, user),
         *(_check_room(world, user, room) for room in world.rooms),
     )
 
@@ -168,6 +173,42 @@ async def _check_notifications(world: World, user: User) -> None:
     count = await ask(user, "GET", "/notifications/count")
 
     agree({"count": len(world.stored.get(user.id, []))}, count)
+
+
+async def _check_search(world: World, user: User) -> None:
+    """Another query each time: everywhere, and in one conversation."""
+    said = sum(room.rev for room in world.rooms)
+    query = QUERIES[said % len(QUERIES)]
+    room = world.rooms[said // len(QUERIES) % len(world.rooms)]
+    await _check_found(world, user, query, world.rooms, "/messages/search")
+    if user.id in room.members:
+        await _check_found(world, user, query, [room], f"/messages/{room.id}/search")
+    else:
+        assert await _refusal(user, f"/messages/{room.id}/search?q=a") == "not_found"
+
+
+async def _check_found(
+    world: World, user: User, query: str, rooms: Sequence[Room], path: str
+) -> None:
+    hits = {
+        said.id: expected(world, user.id, room, said)
+        for room in rooms
+        for said in world.history(user.id, room)
+        if said.begins(query)
+    }
+    found: list[Json] = []
+    cursor = ""
+    while True:
+        page = await ask(user, "GET", f"{path}?limit=20&q={quote(query)}{cursor}")
+        found += page["items"]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+
+    # Ids go up with time, so the newest is the greatest.
+    agree([each["id"] for each in found], sorted(hits, reverse=True))
+    agree([shown(each) for each in found], [hits[each["id"]] for each in found])
+    assert all(each["highlights"] for each in found)
 
 
 def _check_view(world: World, user: User, room: Room, view: Json) -> None:

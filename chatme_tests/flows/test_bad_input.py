@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
@@ -100,9 +100,10 @@ async def test_a_malformed_id_names_nothing(server: Server, endpoint: Endpoint) 
     """What is no id in a path is a 404, and so is an id that nothing has."""
     async with world(server.url) as here:
         body = _wanted(endpoint, here)
+        query = good(endpoint.parameters["query"]) if "query" in endpoint.parameters else {}
         for name in path_names(endpoint):
             for bad in (*(quote(each, safe="") for each in BAD_IDS if each), *DEEP_PATHS, ABSENT):
-                path = here.path(endpoint, **{name: bad})
+                path = f"{here.path(endpoint, **{name: bad})}?{urlencode(query)}"
                 check_envelope(await _send(here.ada, endpoint, path, body), 404)
 
 

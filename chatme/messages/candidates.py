@@ -23,7 +23,7 @@ from odmantic import AIOEngine
 from chatme.clock import Clock, to_epoch
 from chatme.messages.models import Message
 from chatme.messages.sight import Sight
-from chatme.messages.words import Word, lookups, matches
+from chatme.messages.words import COMMON, Word, lookups, matches
 from chatme.storage import atomic
 
 MAX_LOOKED_AT = 2000
@@ -202,8 +202,8 @@ class Candidates:
 
 def _keys(wanted: Sequence[Word]) -> list[str]:
     """Keys that all that is wanted has, the longest first: they are likely to be the rarest."""
-    found = dict.fromkeys(key for word in wanted for key in lookups(word))
-    return sorted(found, key=len, reverse=True)[:_TRIED_KEYS]
+    found = {key for word in wanted for key in lookups(word)}
+    return sorted(found - {COMMON}, key=len, reverse=True)[:_TRIED_KEYS] or [COMMON]
 
 
 def _newest_first(rows: Rows) -> Rows:

@@ -5,9 +5,11 @@ is one word, found by its beginning. Some do not (Han, kana, Thai and the like),
 theirs is found by any part of it. Folding takes off case, accents and width; what distinguishes
 letters rather than adorns them (the vowel signs of India, the voicing of kana) stays.
 
-`keys` are what a text is found by in an index: of a word its first 1, 2, 4 and 8 characters, of a
-run without spaces its characters and pairs of neighbours. So there are few for each word, and a
-longer beginning is looked up by the longest key that it has and compared with the text itself.
+`keys` are what a text is found by in an index: of a word its first 2, 4 and 8 characters, of a run
+without spaces its characters and pairs of neighbours, and one key that all texts with words have.
+So there are two or three for each word, which is what a search costs whoever sends. A beginning is
+looked up by the longest key that it has, one letter by the common one, and then compared with the
+text itself: most letters begin a word in a text out of a few.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-LENGTHS = (1, 2, 4, 8)
+LENGTHS = (2, 4, 8)
+COMMON = ""
 MAX_KEYS = 4000
 """Keys of one text. Real ones stay far below; noise could have twice as many as characters."""
 
@@ -121,6 +124,7 @@ def keys(text: str) -> list[str]:
     """What an index holds of a text, each once; see above."""
     found: dict[str, None] = {}
     for word in words(text):
+        found[COMMON] = None
         found.update(dict.fromkeys(_keys_of(word)))
         if len(found) > MAX_KEYS:
             break
@@ -138,7 +142,7 @@ def lookups(word: Word) -> list[str]:
     """The keys that every text with the wanted word has."""
     text = word.text
     if not word.dense:
-        return [text[: max(length for length in LENGTHS if length <= len(text))]]
+        return [max(_keys_of(word), key=len, default=COMMON)]
     if len(text) == 1:
         return [text]
     return list(dict.fromkeys(text[at : at + 2] for at in range(len(text) - 1)))

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `scripts/bench [--small] [storage] [logins]`; without a name, all."""
+"""Runs the benchmarks: `scripts/bench [--small] [NAME …]`; without a name, all of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 
-from chatme_tests.bench import logins, storage
+from chatme_tests.bench import logins, search, storage
 
 BENCHES: Mapping[str, Callable[..., Coroutine[None, None, None]]] = MappingProxyType(
-    {"storage": storage.run, "logins": logins.run}
+    {"storage": storage.run, "logins": logins.run, "search": search.run}
 )
 
 

@@ -142,7 +142,7 @@ def resident() -> float:
 def show(*cells: str) -> None:
     """Print one row of the table."""
     first, *rest = cells
-    print(f"{first:<28}" + "".join(f"{cell:>18}" for cell in rest), flush=True)  # noqa: T201
+    print(f"{first:<32}" + "".join(f"{cell:>18}" for cell in rest), flush=True)  # noqa: T201
 
 
 async def run(*, small: bool) -> None:

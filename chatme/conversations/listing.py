@@ -21,6 +21,7 @@ from chatme.conversations.wire import (
     ConversationPage,
     ConversationView,
     MemberPage,
+    NameQuery,
     PageQuery,
 )
 from chatme.errors import NotFound
@@ -30,7 +31,6 @@ from chatme.shapes import Id
 from chatme.storage import atomic
 from chatme.users.service import UserService
 
-SEARCH_RESULTS = 50
 _LAST_MILLISECOND = 253402300799999  # of the year 9999, where datetime ends
 _LIST_CURSOR = TypeAdapter(tuple[Annotated[int, Field(ge=0, le=_LAST_MILLISECOND)], Id])
 _MEMBER_CURSOR = TypeAdapter(tuple[Annotated[int, Field(ge=0, le=MAX_MEMBERS)]])
@@ -64,32 +64,15 @@ class ListingService:
 
     async def page(self, caller: ObjectId, query: PageQuery) -> ConversationPage:
         """The caller's conversations, newest activity first."""
-        conditions: dict[str, object] = {"_id": {"$in": await self._listed(caller)}}
-        if query.cursor is not None:
-            milliseconds, last_id = decode_cursor(query.cursor, _LIST_CURSOR)
-            moment = from_epoch(milliseconds / 1000)
-            conditions["$or"] = [
-                {"last_at": {"$lt": moment}},
-                {"last_at": moment, "_id": {"$lt": last_id}},
-            ]
-        activities = await self._engine.find(
-            Activity,
-            conditions,
-            sort=(desc(Activity.last_at), desc(Activity.id)),
-            limit=query.limit + 1,
-        )
-        shown = activities[: query.limit]
-        items = await self._ordered(caller, [activity.id for activity in shown])
-        more = len(activities) > query.limit
-        return ConversationPage(items=items, next=_list_cursor(shown[-1]) if more else None)
+        return await self._page_of(caller, await self._listed(caller), query)
 
-    async def search(self, caller: ObjectId, text: str) -> ConversationPage:
+    async def search(self, caller: ObjectId, query: NameQuery) -> ConversationPage:
         """The caller's conversations whose name holds the text, newest activity first.
 
-        A group goes by its name, a direct conversation by the other's display name. At most 50
-        are found, none under two characters.
+        A group goes by its name, a direct conversation by the other's display name. Under two
+        characters none is found.
         """
-        folded = text.casefold()
+        folded = query.q.casefold()
         if len(folded) < 2:
             return ConversationPage(items=[])
         listed = await self._listed(caller)
@@ -111,13 +94,7 @@ class ListingService:
             return "".join(other.display_name for other in others if other is not None)
 
         found = [row["_id"] for row in rows if folded in name_of(row).casefold()]
-        activities = await self._engine.find(
-            Activity,
-            {"_id": {"$in": found}},
-            sort=(desc(Activity.last_at), desc(Activity.id)),
-            limit=SEARCH_RESULTS,
-        )
-        return ConversationPage(items=await self._ordered(caller, [each.id for each in activities]))
+        return await self._page_of(caller, found, query)
 
     async def members(
         self, caller: ObjectId, conversation_id: ObjectId, query: PageQuery
@@ -152,6 +129,28 @@ class ListingService:
             named = ConversationNamed(conversation_id=conversation_id)
             self._announcer.publish(ConversationRemoved(named), [caller])
         await self._notifier.conversation_cleared(caller, conversation_id)
+
+    async def _page_of(
+        self, caller: ObjectId, ids: Sequence[ObjectId], query: PageQuery
+    ) -> ConversationPage:
+        conditions: dict[str, object] = {"_id": {"$in": list(ids)}}
+        if query.cursor is not None:
+            milliseconds, last_id = decode_cursor(query.cursor, _LIST_CURSOR)
+            moment = from_epoch(milliseconds / 1000)
+            conditions["$or"] = [
+                {"last_at": {"$lt": moment}},
+                {"last_at": moment, "_id": {"$lt": last_id}},
+            ]
+        activities = await self._engine.find(
+            Activity,
+            conditions,
+            sort=(desc(Activity.last_at), desc(Activity.id)),
+            limit=query.limit + 1,
+        )
+        shown = activities[: query.limit]
+        items = await self._ordered(caller, [activity.id for activity in shown])
+        more = len(activities) > query.limit
+        return ConversationPage(items=items, next=_list_cursor(shown[-1]) if more else None)
 
     async def _visible(self, conversation_id: ObjectId, user_id: ObjectId) -> Conversation:
         found = await self._engine.find_one(Conversation, Conversation.id == conversation_id)

@@ -21,6 +21,7 @@ from chatme.conversations.wire import (
     GroupWanted,
     MemberPage,
     MembersWanted,
+    NameQuery,
     NameWanted,
     PageQuery,
     PresenceView,
@@ -31,7 +32,6 @@ from chatme.http.endpoint import Call, Endpoint
 from chatme.http.replies import Reply
 from chatme.realtime.dispatcher import Client, Command
 from chatme.shapes import Shape
-from chatme.users.wire import SearchQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ async def page(door: ConversationDoor, call: Call, query: PageQuery) -> Conversa
     return await door.listing.page(call.caller.user_id, query)
 
 
-async def search(door: ConversationDoor, call: Call, query: SearchQuery) -> ConversationPage:
+async def search(door: ConversationDoor, call: Call, query: NameQuery) -> ConversationPage:
     """Finds conversations by a part of their name.
 
     Groups by their name, direct ones by the other user's.
     """
-    return await door.listing.search(call.caller.user_id, query.q)
+    return await door.listing.search(call.caller.user_id, query)
 
 
 async def one(door: ConversationDoor, call: Call) -> ConversationView:

@@ -157,6 +157,12 @@ class PageQuery(Shape):
     cursor: Omittable[CursorText] = None
 
 
+class NameQuery(PageQuery):
+    """A part of a conversation's name, plain text, and which part of what is found."""
+
+    q: Annotated[Trimmed, Field(max_length=100)]
+
+
 class ConversationNamed(Shape):
     """A conversation."""
 

@@ -21,7 +21,7 @@ async def search(service: UserService, call: Call, query: SearchQuery) -> FoundU
 
     At most ten, without the caller and those who blocked the caller; none for a single character.
     """
-    return FoundUsers(items=await service.search(call.caller.user_id, query.q))
+    return FoundUsers(items=(await service.search(call.caller.user_id, query.q))[: query.limit])
 
 
 async def one(service: UserService, call: Call) -> UserView:

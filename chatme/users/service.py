@@ -18,6 +18,7 @@ from chatme.storage import atomic
 from chatme.users.blocks import BlockService
 from chatme.users.models import DELETED_USER, Identity, User, grams, new_user, search_text
 from chatme.users.wire import (
+    SEARCH_RESULTS,
     FoundUser,
     Oneself,
     ProfileChange,
@@ -27,7 +28,6 @@ from chatme.users.wire import (
     user_view,
 )
 
-SEARCH_RESULTS = 10
 _SEARCH_CANDIDATES = 50
 _SEARCH_GRAMS = 8
 _KEPT_VIEWS = 10_000

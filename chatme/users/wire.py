@@ -9,8 +9,11 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from chatme.http.paging import Limit
 from chatme.shapes import Id, Omittable, Says, Shape, Text, Timestamp, Trimmed, check_text
 from chatme.users.models import User
+
+SEARCH_RESULTS = 10
 
 
 def _no_controls(value: str) -> str:
@@ -115,9 +118,10 @@ _SOUGHT_TEXT = "At most 100 characters; white space around them does not count."
 
 
 class SearchQuery(Shape):
-    """What to look for: plain text, never a pattern."""
+    """What to look for: plain text, never a pattern. No more than ten are found."""
 
     q: Annotated[Trimmed, Field(max_length=100), Says(_SOUGHT, text=_SOUGHT_TEXT, trimmed=True)]
+    limit: Limit = SEARCH_RESULTS
 
 
 class ProfileChange(Shape):

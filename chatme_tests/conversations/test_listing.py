@@ -6,7 +6,6 @@ import pytest
 from bson import ObjectId
 
 from chatme.clock import new_id
-from chatme.conversations.listing import SEARCH_RESULTS
 from chatme.conversations.models import Activity, Conversation, Member
 from chatme.conversations.wire import PageQuery
 from chatme.errors import Invalid, NotFound
@@ -68,7 +67,7 @@ async def test_a_list_of_nothing_is_empty(world: World) -> None:
     page = await world.listing.page(ann, PageQuery())
 
     assert (page.items, page.next) == ([], None)
-    assert (await world.listing.search(ann, "tea")).items == []
+    assert (await world.searched(ann, "tea")).items == []
 
 
 NOBODY = "0" * 24
@@ -137,7 +136,7 @@ async def test_clearing_hides_for_oneself_alone(world: World) -> None:
     ]
     assert world.notes.told == [("cleared", {"user": bob, "conversation": talk})]
     assert await world.listed(bob) == []
-    assert (await world.listing.search(bob, "ann")).items == []
+    assert (await world.searched(bob, "ann")).items == []
     assert ids(await world.listed(ann)) == [talk]
     assert await world.history(bob, talk) == []
     assert ids(await world.history(ann, talk)) == ids(said)
@@ -186,7 +185,7 @@ async def test_the_blocked_bring_nothing_back(world: World, kind: str) -> None:
     await world.say(bob, talk)
 
     assert await world.listed(ann) == []
-    assert (await world.listing.search(ann, "bob" if kind == "direct" else "tea")).items == []
+    assert (await world.searched(ann, "bob" if kind == "direct" else "tea")).items == []
     assert ids(await world.listed(bob)) == [talk]
     await world.users.blocks.unblock(ann, bob)
     # A group shows what was said during a block afterwards, a direct conversation never does.
@@ -234,26 +233,31 @@ async def test_a_part_of_a_name_is_found(world: World, text: str, found: list[st
     }
     await world.group(other, teacher, name="Tea without ann")
 
-    shown = await world.listing.search(ann, text)
+    shown = await world.searched(ann, text)
     assert sorted(ids(shown.items)) == sorted(named[each] for each in found)
     assert shown.next is None
 
 
-async def test_a_search_shows_the_latest(world: World) -> None:
-    """At most 50 are found, those with the newest activity, in its order, by their name of now."""
+async def test_a_search_is_paged(world: World) -> None:
+    """What is found comes in pages, by the newest activity, and by the names of now."""
     ann, bob = await world.people("ann", "bob")
     member = Member(user=ann, role="admin", joined_at=SOMETIME)
-    for _ in range(SEARCH_RESULTS + 3):
+    for at in range(6):
         world.clock.move(seconds=1)
         now = world.clock.now()
-        made = Conversation(id=new_id(), type="group", name="Tea", members=[member], created_at=now)
+        name = "Coffee" if at == 3 else "Tea"
+        made = Conversation(id=new_id(), type="group", name=name, members=[member], created_at=now)
         await atomic.insert(world.engine, Activity(id=made.id, last_at=now))
         await atomic.insert(world.engine, made)
     newest = ids(await world.listed(ann))
-    assert ids((await world.listing.search(ann, "tea")).items) == newest[:SEARCH_RESULTS]
+    first = await world.searched(ann, "tea", limit=2)
+    second = await world.searched(ann, "tea", limit=2, cursor=str(first.next))
+    third = await world.searched(ann, "tea", limit=2, cursor=str(second.next))
 
+    assert ids([*first.items, *second.items, *third.items]) == newest[:2] + newest[3:]
+    assert third.next is None
     await world.direct(ann, bob)
-    assert (await world.listing.search(ann, "bob")).items != []
+    assert (await world.searched(ann, "bob")).items != []
     await world.users.change(bob, ProfileChange(display_name="Coffee"))
-    assert (await world.listing.search(ann, "bob")).items == []
-    assert (await world.listing.search(ann, "coff")).items != []
+    assert (await world.searched(ann, "bob")).items == []
+    assert (await world.searched(ann, "coff")).items != []

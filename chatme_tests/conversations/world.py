@@ -22,7 +22,13 @@ from chatme.conversations.presence import PresenceService
 from chatme.conversations.service import ConversationService
 from chatme.conversations.typing import TypingService
 from chatme.conversations.views import ConversationViews
-from chatme.conversations.wire import ConversationView, GroupWanted, PageQuery
+from chatme.conversations.wire import (
+    ConversationPage,
+    ConversationView,
+    GroupWanted,
+    NameQuery,
+    PageQuery,
+)
 from chatme.messages.attachments import Attachments
 from chatme.messages.candidates import Candidates
 from chatme.messages.changes import ChangeService
@@ -185,6 +191,10 @@ class Node:
     async def listed(self, user: ObjectId, limit: int = 50) -> list[ConversationView]:
         """The first page of a user's conversations."""
         return (await self.listing.page(user, PageQuery(limit=limit))).items
+
+    async def searched(self, user: ObjectId, q: str, **more: Any) -> ConversationPage:
+        """A page of the user's conversations of a name."""
+        return await self.listing.search(user, NameQuery(q=q, **more))
 
     async def history(
         self, user: ObjectId, conversation: ObjectId, limit: int = 100

@@ -121,7 +121,7 @@ async def _read(node: Node, *users: ObjectId) -> None:
         page = await node.listing.page(user, PageQuery(limit=1))
         if page.next:
             await node.listing.page(user, PageQuery(limit=1, cursor=page.next))
-        await node.listing.search(user, "tea")
+        await node.searched(user, "tea")
         for view in await node.listed(user):
             await node.search.in_one(user, view.id, WordsWanted(q="hi tea"))
         await node.search.in_all(user, WordsWanted(q="hi"))

@@ -30,6 +30,7 @@ from chatme.users.wire import (
 
 _SEARCH_CANDIDATES = 50
 _SEARCH_GRAMS = 8
+_COUNTED_GRAMS = 1000
 _KEPT_VIEWS = 10_000
 
 
@@ -136,10 +137,13 @@ class UserService:
         if len(folded) < 2 or "\n" in folded:
             return []
         hidden = await self.blocks.blockers_of(caller)
+        grams = await self._rarest_first(query_grams(folded))
+        if not grams:
+            return []
         users = await self._engine.find(
             User,
             {
-                "grams": {"$all": query_grams(folded)},
+                "grams": {"$all": grams},
                 "search_text": {"$regex": re.escape(folded)},
                 "is_active": True,
                 "_id": {"$nin": [caller, *hidden]},
@@ -148,6 +152,23 @@ class UserService:
         )
         users.sort(key=lambda user: (not user.search_text.startswith(folded), user.search_text))
         return [found_user(user) for user in users[:SEARCH_RESULTS]]
+
+    async def _rarest_first(self, grams: list[str]) -> list[str]:
+        """The grams by how many users have them; none where nobody has one of them.
+
+        The first is what the index is asked for: what nearly all have, such as a common host's
+        letters, would bring nearly all.
+        """
+        if len(grams) == 1:
+            return grams
+        counts = await asyncio.gather(
+            *(
+                atomic.count(self._engine, User, {"grams": each}, limit=_COUNTED_GRAMS)
+                for each in grams
+            )
+        )
+        found = sorted(zip(counts, grams, strict=True))
+        return [gram for _, gram in found] if found[0][0] else []
 
     async def deactivate(self, user_id: ObjectId) -> None:
         """From now on nobody can sign in as this user; raises `NotFound`."""
@@ -242,10 +263,14 @@ class UserService:
 
 
 def query_grams(folded: str) -> list[str]:
-    """The grams that whatever holds the text must have, the longest ones, a bounded number."""
+    """The grams that whatever holds the text must have, the longest ones: a bounded number, from
+    all over the text."""
     size = min(len(folded), 3)
-    found = [folded[at : at + size] for at in range(len(folded) - size + 1)]
-    return list(dict.fromkeys(found))[:_SEARCH_GRAMS]
+    found = list(dict.fromkeys(folded[at : at + size] for at in range(len(folded) - size + 1)))
+    if len(found) <= _SEARCH_GRAMS:
+        return found
+    step = (len(found) - 1) / (_SEARCH_GRAMS - 1)
+    return [found[round(at * step)] for at in range(_SEARCH_GRAMS)]
 
 
 def email_taken() -> Conflict:

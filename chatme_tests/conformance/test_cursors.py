@@ -219,6 +219,11 @@ async def test_count(things: Any) -> None:
     assert await things.count_documents({"b": 1}, limit=7) == 7
     assert await things.count_documents({"b": 1}, skip=40) == 10
     assert await things.count_documents({}, skip=200) == 0
+    for where in ({"a": 3}, {"a": {"$gte": 0}}, {"a": {"$in": [3, 5]}}, {}):
+        whole = await things.count_documents(where)
+        assert await things.count_documents(where, limit=7) == 7
+        assert await things.count_documents(where, skip=whole - 2, limit=7) == 2
+        assert await things.count_documents(where, limit=whole + 1) == whole
 
 
 async def test_or_with_indexes(things: Any) -> None:

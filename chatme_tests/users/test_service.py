@@ -10,12 +10,14 @@ import pytest
 from bson import ObjectId
 from odmantic import AIOEngine
 
+from chatme.clock import new_id
 from chatme.errors import Conflict, NotFound
 from chatme.storage import atomic
 from chatme.users.blocks import BlockService
 from chatme.users.models import Block, User
 from chatme.users.service import UserService, query_grams
 from chatme.users.wire import ProfileChange
+from chatme_tests.conversations.engines import AskedEngine
 from chatme_tests.fakes import FrozenClock, opened_engine
 
 NOBODY = ObjectId()
@@ -163,6 +165,34 @@ async def test_a_search_uses_the_index(users: UserService, engine: AIOEngine, te
     plan = await engine.get_collection(User).explain({"grams": {"$all": query_grams(text)}})
 
     assert plan["index"] == "grams"
+
+
+async def test_the_rarest_part_is_looked_up(users: UserService, engine: AIOEngine) -> None:
+    """Of a text the part that the fewest have is asked for first, wherever in it; what nobody has
+    is not asked for at all."""
+    for at in range(20):
+        await users.create(f"Common {at}", f"{new_id()}@example.com", None)
+    await users.create("Rare", "rare@example.com.au", None)
+    asked = AskedEngine(engine)
+    looking = UserService(asked, FrozenClock(), users.blocks)
+    found = [each.email for each in await looking.search(NOBODY, "@example.com.au")]
+    (lookup,) = [each.filter for each in asked.asked if each.method == "aggregate"]
+    asked.asked.clear()
+
+    assert found == ["rare@example.com.au"]
+    assert len(await engine.find(User, {"grams": lookup["grams"]["$all"][0]})) == 1
+    assert await looking.search(NOBODY, "@example.com.nz") == []
+    assert {each.method for each in asked.asked if each.model is User} == {"count_documents"}
+
+
+def test_grams_are_of_the_whole_text() -> None:
+    """However long a text is, eight grams of it are asked for at most, the last one included."""
+    text = "".join(chr(ord("a") + at) for at in range(26)) * 3
+
+    assert query_grams("ab") == ["ab"]
+    assert query_grams("abcd") == ["abc", "bcd"]
+    assert len(query_grams(text)) == 8
+    assert {"abc", "zab"} <= set(query_grams(text[:28]))
 
 
 async def test_a_change_is_found(users: UserService) -> None:

@@ -94,11 +94,14 @@ def read_row(connection: sqlite3.Connection, collection: int, rid: int) -> bytes
     return None if row is None else row[0]
 
 
-def count_range(connection: sqlite3.Connection, index: int, span: Range, *, distinct: bool) -> int:
-    """How many documents have a key in the range."""
-    what = "count(DISTINCT rid)" if distinct else "count(*)"
-    statement = f"SELECT {what} FROM i{index} WHERE k >= ? AND k < ?"  # noqa: S608
-    return int(connection.execute(statement, span).fetchone()[0])
+def count_range(
+    connection: sqlite3.Connection, index: int, span: Range, *, distinct: bool, limit: int = -1
+) -> int:
+    """How many documents have a key in the range, so many at most where there is a limit."""
+    what = "DISTINCT rid" if distinct else "1"
+    found = f"SELECT {what} FROM i{index} WHERE k >= ? AND k < ? LIMIT ?"  # noqa: S608
+    statement = f"SELECT count(*) FROM ({found})"  # noqa: S608
+    return int(connection.execute(statement, (*span, limit)).fetchone()[0])
 
 
 def unpack(packed: bytes) -> list[bytes]:

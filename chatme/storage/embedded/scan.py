@@ -265,7 +265,8 @@ class Count:
         if collection is None:
             self.done = True
             return 0
-        covered = covered_count(store, collection, self.query.nodes)
+        most = self.query.skip + self.query.limit if self.query.limit else -1
+        covered = covered_count(store, collection, self.query.nodes, most)
         if covered is None:
             self._total += len(self._scan.step(store))
             self.done = self._scan.done
@@ -275,19 +276,26 @@ class Count:
         return min(left, self.query.limit) if self.query.limit else left
 
 
-def covered_count(store: Store, collection: Collection, nodes: Nodes) -> int | None:
-    """How many documents match, without reading one; None where the index does not decide."""
+def covered_count(store: Store, collection: Collection, nodes: Nodes, most: int = -1) -> int | None:
+    """How many documents match, without reading one; None where the index does not decide.
+
+    Where there are more than ``most``, which is none below 0, it may be any number from there on.
+    """
     plan = planner.plan(collection.indexes, nodes, ())
     if not plan.covered:
         return None
     if plan.index is None:
         everything = (b"", b"\xff")
         return rows.count_range(
-            store.connection, collection.indexes[0].id, everything, distinct=False
+            store.connection, collection.indexes[0].id, everything, distinct=False, limit=most
         )
     if plan.repeats and len(plan.ranges) > 1:
         return None
-    return sum(
-        rows.count_range(store.connection, plan.index.id, span, distinct=plan.repeats)
-        for span in plan.ranges
-    )
+    total = 0
+    for span in plan.ranges:
+        total += rows.count_range(
+            store.connection, plan.index.id, span, distinct=plan.repeats, limit=most
+        )
+        if 0 <= most <= total:
+            break
+    return total

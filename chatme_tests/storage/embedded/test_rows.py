@@ -72,3 +72,16 @@ def test_one_row(store: Store) -> None:
 
     assert raws[1] == rows.read_row(store.connection, collection.id, 2)
     assert None is rows.read_row(store.connection, collection.id, 3)
+
+
+def test_a_count_goes_no_further_than_its_limit(store: Store) -> None:
+    """Keys are counted up to a limit, and all of them without one."""
+    fill(store, 9)
+    index = store.catalog.ensure(NAMESPACE).indexes[0].id
+    everything = (b"", b"\xff")
+
+    def counted(limit: int, *, distinct: bool) -> int:
+        return rows.count_range(store.connection, index, everything, distinct=distinct, limit=limit)
+
+    for distinct in (False, True):
+        assert [counted(limit, distinct=distinct) for limit in (-1, 0, 4, 9, 20)] == [9, 0, 4, 9, 9]

@@ -74,7 +74,7 @@ class ListingService:
         """
         folded = query.q.casefold()
         if len(folded) < 2:
-            return ConversationPage(items=[])
+            return await self._page_of(caller, [], query)
         listed = await self._listed(caller)
         rows = await atomic.project(
             self._engine,

@@ -81,14 +81,20 @@ HOSTILE: Mapping[str, tuple[int, list[str]]] = {
     "q=ab&limit=1e9": (422, ["limit"]),
     "q=ab&limit=%D9%A1": (422, ["limit"]),
 }
+# The same, where there are pages.
+HOSTILE_PAGES: Mapping[str, tuple[int, list[str]]] = {
+    **HOSTILE,
+    "q=a&cursor=nonsense": (422, ["cursor"]),
+    "q=ab&cursor=": (422, ["cursor"]),
+}
 
 
 async def test_hostile_queries_are_text(server: Server) -> None:
     """Whatever stands in a query is text and finds nobody; faults name the field."""
     async with signed_up(server.url, "Hoss Host", "Hosea Host") as (hoss, other):
         await direct(hoss, other)
-        for path in ("/users/search", "/conversations/search"):
-            for query, (status, fields) in HOSTILE.items():
+        for path, queries in (("/users/search", HOSTILE), ("/conversations/search", HOSTILE_PAGES)):
+            for query, (status, fields) in queries.items():
                 answer = await hoss.http.get(f"{path}?{query}")
                 body = answer.json()
 

@@ -9,7 +9,7 @@ from pydantic import Field, SerializeAsAny
 from chatme.http.paging import CursorText, Limit, Page
 from chatme.shapes import Id, Omittable, Says, Shape, Timestamp, Trimmed
 from chatme.uploads.wire import UploadName
-from chatme.users.wire import UserView
+from chatme.users.wire import SoughtName, UserView
 
 MAX_MEMBERS = 1024
 SHOWN_MEMBERS = 50
@@ -160,7 +160,7 @@ class PageQuery(Shape):
 class NameQuery(PageQuery):
     """A part of a conversation's name, plain text, and which part of what is found."""
 
-    q: Annotated[Trimmed, Field(max_length=100)]
+    q: SoughtName
 
 
 class ConversationNamed(Shape):

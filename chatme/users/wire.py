@@ -115,12 +115,15 @@ class Oneself(UserView):
 
 _SOUGHT = r"^\s*([^\s\x00]([^\x00]{0,98}[^\s\x00])?)?\s*$"
 _SOUGHT_TEXT = "At most 100 characters; white space around them does not count."
+SoughtName = Annotated[
+    Trimmed, Field(max_length=100), Says(_SOUGHT, text=_SOUGHT_TEXT, trimmed=True)
+]
 
 
 class SearchQuery(Shape):
     """What to look for: plain text, never a pattern. No more than ten are found."""
 
-    q: Annotated[Trimmed, Field(max_length=100), Says(_SOUGHT, text=_SOUGHT_TEXT, trimmed=True)]
+    q: SoughtName
     limit: Limit = SEARCH_RESULTS
 
 

@@ -10,5 +10,5 @@ def test_an_export_has_all_sections() -> None:
     fields = Export.model_fields
 
     assert next(iter(fields)) == "user"
-    assert len(fields) == 7
+    assert len(fields) == 8
     assert all(each.is_required() for each in fields.values())

@@ -47,7 +47,7 @@ class Attachments:
             client_id=draft.client_id,
             sender=sender,
             type=draft.type,
-            content=draft.content,
+            content="" if _only_names(draft, attachment) else draft.content,
             attachments=[attachment] if attachment else [],
             reply_to=draft.reply_to,
             withheld_from=list(withheld_from),
@@ -80,7 +80,7 @@ class Attachments:
     ) -> Attachment | None:
         if draft.type == "text":
             return None
-        # Clients that know no attachments send the address as the content, which stays there.
+        # Clients that know no attachments send the address as the content.
         name = draft.attachment.public_id if draft.attachment else draft.content
         use = Use("message", message_id)
         return _attachment(await self._uploads.claim(sender, name, draft.type, use, "attachment"))
@@ -95,6 +95,14 @@ def check_draft(draft: MessageDraft) -> None:
             raise Invalid.field("content", "must not be empty or only white space")
     elif draft.attachment is None and not draft.content.strip():
         raise Invalid.field("attachment", "must name an upload of yours")
+
+
+def _only_names(draft: MessageDraft, attachment: Attachment | None) -> bool:
+    """Whether the content is no caption but says once more which upload is meant: nobody is to
+    read an address, or to find a message by it."""
+    if attachment is None:
+        return False
+    return draft.attachment is None or draft.content in (attachment.url, attachment.public_id)
 
 
 def _use(message: Message) -> Use:

@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from chatme.errors import Invalid, NotFound
 from chatme.messages.models import Message
-from chatme.messages.wire import MessageNamed, MessageView
+from chatme.messages.wire import MessageNamed, MessageView, WordsWanted
 from chatme.uploads.models import Upload
 from chatme_tests.conversations.engines import AskedEngine, CountingEngine, Crash, DyingEngine
 from chatme_tests.conversations.world import Node, World
@@ -56,14 +56,21 @@ async def test_the_server_fills_the_attachment_in(world: World) -> None:
 
 
 async def test_an_address_as_content_names_the_upload(world: World) -> None:
-    """Who knows no attachments sends the address as the content, where it stays."""
-    ann, _, talk = await _talk(world)
+    """Who knows no attachments sends the address as the content, which is no caption: nobody reads
+    it, and no search finds it."""
+    ann, bob, talk = await _talk(world)
     upload = await world.upload(ann, kind="file", media_type="audio/ogg", duration=1.5)
-    sent = await world.say(ann, talk, upload.url, type="audio")
+    named = {"public_id": upload.public_id}
+    alone = await world.say(ann, talk, upload.url, type="audio")
+    both = await world.say(ann, talk, upload.url, type="audio", attachment=named)
+    found = await world.search.in_all(bob, WordsWanted(q=upload.public_id))
 
-    assert sent.attachment is not None
-    assert (sent.attachment.public_id, sent.content) == (upload.public_id, upload.url)
-    assert sent.attachment.duration == 1.5
+    assert [each.content for each in (alone, both)] == ["", ""]
+    assert alone.attachment is not None
+    assert alone.attachment.public_id == upload.public_id
+    assert alone.attachment == both.attachment
+    assert alone.attachment.duration == 1.5
+    assert found.items == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ where it is a picture, sound or film, and else saved; nothing is passed off as a
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Final
 
@@ -64,7 +65,20 @@ class UploadedFile(FileResponse):
     """A file, whole or one part of it; several parts, or senseless ones, are answered by all."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
+        """Sends it; a 404 where it was deleted since it was found.
+
+        It is held open meanwhile, so that a deletion breaks no answer that has begun.
+        """
+        try:
+            held = await asyncio.to_thread(open, self.path, "rb")
+        except FileNotFoundError:
+            await error_response(NotFound(), scope)(scope, receive, send)
+            return
+        with held:
+            self.path = f"/dev/fd/{held.fileno()}"
+            await self._send(scope, receive, send)
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Headers(scope=scope)
         size = int(self.headers["content-length"])
         start = first_byte(asked.get("range", ""), size) if scope["method"] == "GET" else None
@@ -90,10 +104,8 @@ async def serve(shelf: Shelf, call: Call) -> Response:
     if stored is None:
         raise NotFound
     headers = {**_HEADERS, "ETag": f'"{name}"'}
-    if _is_known(call.request.headers, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
     known = stored.media_type in SHOWN | SAVED
-    return UploadedFile(
+    file = UploadedFile(
         stored.path,
         headers=headers,
         media_type=stored.media_type if known else BYTES,
@@ -101,6 +113,9 @@ async def serve(shelf: Shelf, call: Call) -> Response:
         stat_result=stored.stat,
         content_disposition_type="inline" if stored.media_type in SHOWN else "attachment",
     )
+    if _is_known(call.request.headers, file.headers):
+        return Response(status_code=304, headers=headers)
+    return file
 
 
 def first_byte(field: str, size: int) -> int | None:
@@ -115,10 +130,13 @@ def first_byte(field: str, size: int) -> int | None:
     return None if last and int(last) < int(first) else int(first)
 
 
-def _is_known(asked: Headers, tag: str) -> bool:
-    """Whether the browser has the file (RFC 9110, 13.1.2)."""
-    known = ",".join(asked.getlist("if-none-match")).split(",")
-    return any(each.strip().removeprefix("W/") in (tag, "*") for each in known)
+def _is_known(asked: Headers, has: Headers) -> bool:
+    """Whether the browser has the file (RFC 9110, 13.1.2 and 13.1.3)."""
+    tags = asked.getlist("if-none-match")
+    if not tags:
+        return asked.get("if-modified-since") == has["last-modified"]
+    known = ",".join(tags).split(",")
+    return any(each.strip().removeprefix("W/") in (has["etag"], "*") for each in known)
 
 
 ROUTES = (

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.types import Message
 
 from chatme.http.endpoint import bind
-from chatme.http.files import ROUTES, SAVED, SHOWN, first_byte
+from chatme.http.files import ROUTES, SAVED, SHOWN, UploadedFile, first_byte
 from chatme.http.middleware import SecurityHeaders
 from chatme.ports import StoredFile
 from chatme_tests.http.fakes import Doorkeeper, ask
@@ -195,9 +196,63 @@ async def test_a_known_file_is_not_sent_again(tmp_path: Path, known: str) -> Non
     assert "content-type" not in answer.headers
 
 
+async def test_a_file_of_that_date_is_not_sent_again(tmp_path: Path) -> None:
+    """Who knows only the date is told so too; a name that is told counts before it."""
+    modified = OneFile(tmp_path / "file", "image/png", "a.png").modified
+    dated = await get(tmp_path, if_modified_since=modified)
+    named = await get(tmp_path, if_modified_since=modified, if_none_match='"other"')
+    earlier = await get(tmp_path, if_modified_since="Thu, 01 Jan 1970 00:00:00 GMT")
+
+    assert [each.status_code for each in (dated, named, earlier)] == [304, 200, 200]
+
+
 async def test_an_unknown_file_is_sent(tmp_path: Path) -> None:
     """Who has something else gets the file."""
     assert (await get(tmp_path, if_none_match='"a", "b"')).status_code == 200
+
+
+class Losing(OneFile):
+    """A shelf whose file is deleted as soon as it was found."""
+
+    async def find(self, public_id: str) -> StoredFile | None:
+        """What was there a moment ago."""
+        stored = await super().find(public_id)
+        if stored is not None:
+            stored.path.unlink()
+        return stored
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_file_that_goes_before_its_answer_is_a_404(tmp_path: Path, method: str) -> None:
+    """A deletion between the look-up and the answer makes a clean answer, not a broken one."""
+    shelf = Losing(tmp_path / "file", "image/png", "a.png")
+    app = Starlette(routes=bind([(ROUTES, shelf)], Doorkeeper()))
+
+    assert (await ask(app, method, f"/uploads/{NAME}")).status_code == 404
+
+
+@pytest.mark.parametrize("part", [None, b"bytes=1000-99999"])
+async def test_a_file_that_goes_during_its_answer_is_sent_whole(
+    tmp_path: Path, part: bytes | None
+) -> None:
+    """What was announced arrives to its last byte, deleted or not."""
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    fields = [(b"range", part)] if part else []
+    scope = {"type": "http", "method": "GET", "headers": fields, "asgi": {"spec_version": "2.4"}}
+    arrived = bytearray()
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        path.unlink(missing_ok=True)
+        arrived.extend(message.get("body", b""))
+
+    await UploadedFile(path, stat_result=path.stat())(scope, receive, send)
+
+    assert not path.exists()
+    assert arrived == (CONTENT[1000:100_000] if part else CONTENT)
 
 
 @given(st.text("bytes=-0123456789, ", max_size=20), st.integers(1, 1000))

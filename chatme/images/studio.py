@@ -1,9 +1,8 @@
-"""The threads in which pictures are worked on."""
+"""The thread in which pictures are worked on."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,22 +18,20 @@ R = TypeVar("R")
 
 
 class Studio:
-    """Works on pictures in a few threads; lives as long as the app; close it.
+    """Works on one picture at a time, in a thread; lives as long as the app; close it.
 
-    Few, since one picture of 50 megapixels takes up to 450 MB while it is looked at. Work that has
-    begun is waited for even where its caller is cancelled: no file is written behind a caller's
-    back.
+    One at a time, since a picture of 50 megapixels takes up to 770 MB while it is looked at (WebP;
+    a JPEG 150 to 480). Work that has begun is waited for even where its caller is cancelled: no
+    file is written behind a caller's back.
     """
 
     def __init__(self) -> None:
-        # One core stays free for the event loop; Pillow lets go of the interpreter's lock.
-        threads = max(1, min(2, (os.cpu_count() or 2) - 1))
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._waiting = 0
 
     def close(self) -> None:
-        """Ends the threads, after what they are at."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Ends the thread, after what it is at."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def clean(self, path: Path, out: Path) -> Picture:
         """`pictures.clean`; raises `Unavailable` where too many wait already."""
@@ -53,7 +50,7 @@ class Studio:
         if self._waiting >= MAX_WAITING:
             raise Unavailable("Too many pictures at once.", retry_after=5)
         self._waiting += 1
-        begun = self._threads.submit(work)
+        begun = self._thread.submit(work)
         done = asyncio.wrap_future(begun)
         try:
             return await asyncio.shield(done)

@@ -222,6 +222,21 @@ def test_fifty_megapixels_are_allowed(tmp_path: Path) -> None:
     assert examine(hung(tmp_path, png(50_000, 1000, rows, depth=1))).width == 50_000
 
 
+def test_a_large_jpeg_takes_little_memory(tmp_path: Path) -> None:
+    """All of a JPEG's data is read, but its pixels are not all drawn to see that it is whole."""
+    grey = hung(tmp_path, written(Image.new("L", (7000, 7000), 99), "JPEG"))
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = _memory("VmRSS")
+
+    assert examine(grey) == Picture("jpeg", 7000, 7000)
+    assert _memory("VmHWM") - before < 16 * 1024
+
+
+def _memory(what: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition(f"{what}:")[2].split()[0])
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_the_frames_of_a_moving_picture_count_together(tmp_path: Path, kind: str) -> None:
     """Small files of many large frames are a 413: every frame must be decoded by somebody."""

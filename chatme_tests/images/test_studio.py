@@ -1,11 +1,11 @@
-"""Tests for the threads in which pictures are worked on."""
+"""Tests for the thread in which pictures are worked on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, get_ident
 
 import pytest
 
@@ -52,6 +52,21 @@ async def test_too_many_at_once_are_refused(studio: Studio) -> None:
     let_go.set()
     assert all(await asyncio.gather(*waiting))
     assert await studio.run(let_go.wait)
+
+
+async def test_one_picture_is_worked_on_at_a_time(studio: Studio) -> None:
+    """However many come at once, the memory of one is all that is taken."""
+    let_go = Event()
+
+    def work() -> int:
+        let_go.wait()
+        return get_ident()
+
+    at_work = [asyncio.create_task(studio.run(work)) for _ in range(4)]
+    await asyncio.sleep(0)
+    let_go.set()
+
+    assert len(set(await asyncio.gather(*at_work))) == 1
 
 
 async def test_work_that_has_begun_is_waited_for(studio: Studio) -> None:

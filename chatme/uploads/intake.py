@@ -19,7 +19,7 @@ from odmantic import AIOEngine
 from odmantic.query import asc
 
 from chatme.clock import Clock, new_id
-from chatme.errors import Conflict, RateLimited, UnsupportedType
+from chatme.errors import Conflict, RateLimited, Unavailable, UnsupportedType
 from chatme.http.multipart import Received
 from chatme.images.pictures import Picture
 from chatme.images.studio import Studio
@@ -126,6 +126,9 @@ class Intake:
             # Counted again, this one included: of many at once none slips through.
             await self._refuse_over(owner, self._daily)
             yield upload
+        except (asyncio.CancelledError, Unavailable):
+            await asyncio.shield(self._remover.give_up(upload.id))
+            raise
         except BaseException:
             await asyncio.shield(self._remover.remove(upload.id))
             raise

@@ -40,8 +40,17 @@ class Remover:
         """
         await self.remove_if({"_id": upload_id, "uses": {"$size": 0}}, seconds=seconds)
 
-    async def remove_if(self, fits: Mapping[str, Any], *, seconds: float | None = None) -> None:
-        """The same for the upload that fits, which must be one that nothing uses."""
+    async def give_up(self, upload_id: ObjectId) -> None:
+        """Removes an upload whose storing was cut: now, and once more by the sweeper, since the
+        store may still be at it."""
+        fits = {"_id": upload_id, "uses": {"$size": 0}}
+        await self.remove_if(fits, seconds=PATIENCE, again=True)
+
+    async def remove_if(
+        self, fits: Mapping[str, Any], *, seconds: float | None = None, again: bool = False
+    ) -> None:
+        """The same for the upload that fits, which must be one that nothing uses; with ``again``
+        its row stays for the sweeper."""
         due = self._clock.now() + LONGEST_STEP
         leaving = await atomic.update_and_get(
             self._engine,
@@ -59,4 +68,5 @@ class Remover:
         except (TimeoutError, Unavailable):
             log.warning("an upload's file is still there", upload=str(leaving.id))
             return
-        await self._engine.remove(Upload, Upload.id == leaving.id)
+        if not again:
+            await self._engine.remove(Upload, Upload.id == leaving.id)

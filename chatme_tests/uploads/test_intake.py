@@ -21,6 +21,7 @@ from chatme.images.studio import Studio
 from chatme.uploads.intake import Intake
 from chatme.uploads.models import Upload, Use
 from chatme.uploads.removal import Remover
+from chatme.uploads.sweeper import Sweeper
 from chatme_tests.conversations.engines import AskedEngine, Crash, DyingEngine
 from chatme_tests.images.gallery import SECRET, moving, photo, quarters, written
 from chatme_tests.uploads.sounds import wav
@@ -170,6 +171,38 @@ async def test_a_store_that_is_away_leaves_nothing(
 
     assert await stage.engine.count(Upload) == 0
     assert stage.blobs.files == {}
+
+
+class LateBlobs(MemoryBlobs):
+    """A store that gives up, and yet has the file in the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: dict[str, bytes] = {}
+
+    async def put(self, public_id: str, source: Path, media_type: str, name: str) -> str:
+        """Takes too long."""
+        self.late[public_id] = await asyncio.to_thread(source.read_bytes)
+        raise Unavailable
+
+
+@WAYS
+async def test_what_a_store_keeps_too_late_goes_too(
+    stage: Stage, studio: Studio, take: Take
+) -> None:
+    """A file that turns up after its upload was given up is still found by a sweep."""
+    store = LateBlobs()
+    remover = Remover(stage.engine, stage.clock, store)
+    intake = Intake(stage.engine, stage.clock, store, studio, remover)
+    with pytest.raises(Unavailable):
+        await take(intake, stage.owner, _received(stage, _picture()))
+    store.files |= store.late
+    stage.clock.move(hours=1)
+    await Sweeper(stage.engine, stage.clock, remover, {}, stage.folder).sweep()
+
+    assert store.late
+    assert store.files == {}
+    assert await stage.engine.count(Upload) == 0
 
 
 @WAYS

@@ -25,6 +25,7 @@ from chatme.storage.cloudinary import CloudinaryAccount, CloudinaryBlobs
 PATH: Final = "/uploads"
 """Where the files are served."""
 
+_ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- to listen at; no browser goes there
 _ID = re.compile(r"[A-Za-z0-9_-]{16,128}(?:\.[a-z0-9]{1,8})?", re.ASCII)
 
 
@@ -83,7 +84,8 @@ def _base(settings: Settings) -> str:
     """Where browsers reach this server; while it is developed, where it listens."""
     if settings.public_url is not None or settings.production or not settings.port:
         return settings.public_url or ""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = "localhost" if settings.host in _ANYWHERE else settings.host
+    host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}"
 
 

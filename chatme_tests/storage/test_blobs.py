@@ -139,6 +139,8 @@ async def test_a_fault_of_another_kind_is_ours(tmp_path: Path) -> None:
         ({}, ""),
         ({"port": 3000}, "http://127.0.0.1:3000"),
         ({"port": 3000, "host": "::1"}, "http://[::1]:3000"),
+        ({"port": 3000, "host": "0.0.0.0"}, "http://localhost:3000"),  # noqa: S104 -- not bound
+        ({"port": 3000, "host": "::"}, "http://localhost:3000"),
         ({"port": 3000, "public_url": "https://chat.example.org"}, "https://chat.example.org"),
         (
             {"port": 3000, "app_env": "production", "password_cost": 12}

@@ -51,7 +51,7 @@ class AttachmentName(Shape):
 
 
 class MessageDraft(Shape):
-    """What a caller sends."""
+    """What a caller sends; beside an upload ``content`` is a caption, or names it by its URL."""
 
     content: Content = ""
     type: MessageKind = "text"

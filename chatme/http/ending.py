@@ -21,7 +21,9 @@ from uvicorn.server import ServerState
 
 from chatme.errors import ChatMeError
 from chatme.http import head
-from chatme.http.replies import envelope
+from chatme.http.replies import PROTECTION, envelope
+
+_PROTECTION = tuple((name.lower().encode(), value.encode()) for name, value in PROTECTION.items())
 
 _log = logging.getLogger("chatme.http.refused")
 # Takes the place of uvicorn's, which names addresses; faults of the application come through.
@@ -175,7 +177,7 @@ class EndingInTime(HttpToolsProtocol):
             *self.server_state.default_headers,
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
-            (b"x-content-type-options", b"nosniff"),
+            *_PROTECTION,
             (b"x-request-id", request_id.encode()),
             (b"connection", b"close"),
             *head.extra_fields(error),

@@ -20,7 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatme.errors import ChatMeError, Code, Forbidden
-from chatme.http.replies import error_response
+from chatme.http.replies import PROTECTION, error_response
 
 log = structlog.stdlib.get_logger("chatme.http")
 
@@ -137,8 +137,8 @@ def _plain_address(text: str) -> IPv4Address | IPv6Address:
 
 
 class SecurityHeaders:
-    """All that helmet 8 sets by default, as strict as answers allow that are no pages; HSTS in
-    production, when TLS is in front. And nothing is kept on the way unless a route says so.
+    """All that helmet 8 sets by default (`replies.PROTECTION`); HSTS in production, when TLS is in
+    front.
 
     The package `secure` falls short of it: it knows neither Origin-Agent-Cluster nor the four old
     ``X-`` fields, and would replace what a route set itself.
@@ -146,23 +146,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, production: bool) -> None:
         self._app = app
-        self._headers = {
-            "Cache-Control": "no-store",
-            # base-uri and form-action do not fall back on default-src.
-            "Content-Security-Policy": (
-                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-            ),
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Origin-Agent-Cluster": "?1",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "X-DNS-Prefetch-Control": "off",
-            "X-Download-Options": "noopen",
-            "X-Frame-Options": "DENY",
-            "X-Permitted-Cross-Domain-Policies": "none",
-            "X-XSS-Protection": "0",
-        }
+        self._headers = dict(PROTECTION)
         if production:
             self._headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import orjson
 
 from chatme.http.head import HttpLimits
+from chatme.http.replies import PROTECTION
 from chatme.http.server import ChatHttpProtocol
 from chatme_tests.http.apps import Echo, Gate, Listener
 from chatme_tests.serving import PATIENCE, TEXT, masked, serving
@@ -108,13 +109,14 @@ async def test_an_answer_that_has_begun_is_not_spoilt() -> None:
 
 
 async def test_a_refusal_wears_the_envelope() -> None:
-    """What is refused here looks like every error, with the client's own request id."""
+    """What is refused here looks like every error, with the client's own request id and what
+    helmet sets."""
     async with serving(Listener(), http=Hasty) as server:
         head, _, body = (await server.ask(POST)).partition(b"\r\n\r\n")
         unnamed = orjson.loads((await server.ask(b"GET")).partition(b"\r\n\r\n")[2])
     fields = dict(line.split(b": ") for line in head.split(b"\r\n")[1:])
     assert fields[b"content-type"] == b"application/json"
-    assert fields[b"x-content-type-options"] == b"nosniff"
+    assert {name: fields[name.lower().encode()].decode() for name in PROTECTION} == PROTECTION
     assert fields[b"connection"] == b"close"
     assert fields[b"x-request-id"] == b"r-1"
     error = orjson.loads(body)

@@ -37,7 +37,7 @@ MAX_SPANS = 40
 
 _TRIED_KEYS = 4
 _ASKED_AT_ONCE = 1000
-_PAUSE_AFTER = 20_000
+_PAUSE_AFTER = 8_000
 _DAY = 24 * 60 * 60
 _STEP = 8
 _FIELDS = ("conversation", "seq", "sender", "withheld_from", "content")

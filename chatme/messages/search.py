@@ -3,6 +3,7 @@ first."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from bson import ObjectId
@@ -89,15 +90,20 @@ class SearchService:
         found = await self._engine.find(Message, {"_id": {"$in": findings.shown}})
         rosters = await self._conversations.rosters(list({each.conversation for each in found}))
         marks = await self._conversations.marks(*rosters.values())
-        shown = [
-            each
-            for each in sorted(found, key=lambda message: message.id, reverse=True)
-            if caller in marks.get(each.conversation, ())
-            and findings.sights[each.conversation].shows(each)
-            and matches(each.content, findings.wanted)
-        ]
-        views = await self._views.build(shown, marks, findings.sights)
-        return FoundPage(items=[_found(each, findings.wanted) for each in views], next=rest)
+        shown = []
+        for each in sorted(found, key=lambda message: message.id, reverse=True):
+            await asyncio.sleep(0)  # a hundred long texts at once would hold up everybody
+            if (
+                caller in marks.get(each.conversation, ())
+                and findings.sights[each.conversation].shows(each)
+                and matches(each.content, findings.wanted)
+            ):
+                shown.append(each)
+        items = []
+        for view in await self._views.build(shown, marks, findings.sights):
+            await asyncio.sleep(0)
+            items.append(_found(view, findings.wanted))
+        return FoundPage(items=items, next=rest)
 
 
 def _parsed(query: WordsWanted) -> tuple[list[Word], ObjectId | None]:

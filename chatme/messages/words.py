@@ -203,9 +203,10 @@ def _spread(run: str, folded: str) -> list[int]:
     """
     if run.isascii():
         return list(range(len(run) + 1))
-    found = [0]
-    for letter in _LETTER.finditer(run):
-        length = found[-1] + len(fold(letter.group()))
-        found += [length] * (letter.end() - letter.start())
+    found, lengths = [0], dict[str, int]()
+    for letter in _LETTER.findall(run):
+        if letter not in lengths:
+            lengths[letter] = len(fold(letter))
+        found += [found[-1] + lengths[letter]] * len(letter)
     # Letters that fold together otherwise than apart are not told apart.
     return found if found[-1] == len(folded) else [0] + [len(folded)] * len(run)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 from bson import ObjectId
@@ -12,6 +13,7 @@ from chatme.messages.candidates import Candidates, Findings
 from chatme.messages.models import Attachment
 from chatme.messages.search import MAX_HIGHLIGHTS, MAX_WORDS, SearchService
 from chatme.messages.wire import FoundPage, MessageNamed, WordsWanted
+from chatme.messages.words import Word
 from chatme_tests.conversations.engines import AskedEngine
 from chatme_tests.conversations.world import Node, World, ids
 from chatme_tests.messages.stage import write
@@ -255,6 +257,51 @@ async def test_what_changed_meanwhile_is_not_shown(world: World, what: str) -> N
     found = (await search.in_all(bob, WordsWanted(q="tea"))).items
 
     assert len(found) == (1 if what in ("nothing", "rejoin") else 0)
+
+
+class _Watched(list[Word]):
+    """Wanted words that note in which turn of the event loop they are looked for."""
+
+    def __init__(self, wanted: Sequence[Word]) -> None:
+        super().__init__(wanted)
+        self.turn = 0
+        self.looks: list[int] = []
+
+    async def turns(self) -> None:
+        """Counts the turns until it is cancelled."""
+        while True:
+            self.turn += 1
+            await asyncio.sleep(0)
+
+    def __iter__(self) -> Iterator[Word]:
+        """A look for them."""
+        self.looks.append(self.turn)
+        return super().__iter__()
+
+
+class _Watching(Candidates):
+    """Candidates that are found as ever, and watched from then on."""
+
+    async def of_all(self, findings: Findings, below: ObjectId | None) -> None:
+        """Finds, then puts watched words in the place of the wanted."""
+        await super().of_all(findings, below)
+        findings.wanted = self.watched = _Watched(findings.wanted)
+        self.counting = asyncio.create_task(self.watched.turns())
+
+
+async def test_a_page_lets_others_work(world: World) -> None:
+    """Between any two messages of a page the event loop has its turn, however long they are."""
+    ann, bob = await world.people("Ann", "Bob")
+    talk = await world.direct(ann, bob)
+    await write(world, talk, ann, ["tea"] * 30)
+    watching = _Watching(world.engine, world.clock)
+    search = SearchService(world.engine, world.users, world.core, world.log, world.facts, watching)
+    found = (await search.in_all(bob, WordsWanted(q="tea"))).items
+    watching.counting.cancel()
+    looks = watching.watched.looks
+
+    assert len(found) == 30
+    assert len(looks) == len(set(looks)) == 60  # whether it is there, and where
 
 
 async def test_a_page_costs_few_questions(world: World) -> None:

@@ -2,7 +2,8 @@
 
 A page looks at a bounded number of candidates, however common its words: then it ends early, and
 the next one goes on from there. Order is that of the messages' ids, which are made inside their
-conversation's turn and so ascend as the messages do.
+conversation's turn and so ascend as the messages do, unless the clock is set back; what is sent
+then is in another place, and still found once.
 
 In one conversation the key is taken whose candidates lie furthest apart. Over all conversations a
 key that is rare in them is fetched whole, by one question; a common one by spans of time, back from
@@ -123,7 +124,10 @@ class Candidates:
         cleared_seq = findings.sights[conversation_id].cleared_seq
         while True:
             await findings.look(rows)
-            if findings.is_over or len(rows) < size or rows[-1]["seq"] <= cleared_seq:
+            if findings.is_over or len(rows) < size:
+                return
+            # Not by the last row alone: where the clock was set back, ids and numbers disagree.
+            if size == CHUNK and all(row["seq"] <= cleared_seq for row in rows):
                 return
             size, span = CHUNK, (None, rows[-1]["_id"])
             rows = await self._hits(ids, best, span, size, in_order=True)

@@ -149,6 +149,18 @@ async def test_what_was_cleared_is_not_gone_through(world: World) -> None:
     assert findings.rest_below is None
 
 
+async def test_what_came_after_the_clearing_is_found_below_it(world: World) -> None:
+    """Where the clock was set back after a clearing, what was sent since is found all the same."""
+    cleared = CHUNK // 2
+    await write(world, ROOMS[0], BOB, ["tea"] * cleared, apart=1)
+    world.clock.move(days=-30)
+    sent = await write(world, ROOMS[0], BOB, ["tea"] * 3, apart=1)
+    findings = _findings("tea", ROOMS[:1], limit=2, cleared=cleared)
+    await Candidates(world.engine, world.clock).of_one(findings, ROOMS[0], None)
+
+    assert findings.shown == sent[:0:-1]
+
+
 async def test_cost_is_flat(world: World) -> None:
     """A page asks no more questions, and looks at no more messages, of four times as many: for a
     word in all of them, a rare one, two that rarely meet, and none."""

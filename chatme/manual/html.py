@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from html import escape
 
-_VOID = frozenset({"link", "meta"})
+_VOID = frozenset({"link", "meta", "wbr"})
 _CODE = re.compile(r"`([^`]+)`")
 
 

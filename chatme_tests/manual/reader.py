@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 class Reader(HTMLParser):
     """Reads a page: its anchors, links, tags, and whether every element is closed."""
 
-    VOID = frozenset({"meta", "link"})
+    VOID = frozenset({"meta", "link", "wbr"})
 
     def __init__(self, page: str) -> None:
         super().__init__()

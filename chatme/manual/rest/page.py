@@ -197,8 +197,10 @@ class _Page:
 
 
 def _link(method: str, path: str, operation: Json) -> Html:
-    short = path.removeprefix("/api/v1")
-    return element("a", element("code", f"{method} {short}"), href=f"#{operation['operationId']}")
+    first, *parts = path.removeprefix("/api/v1")[1:].split("/")
+    steps = [(element("wbr"), f"/{part}") for part in parts]  # where a narrow column breaks it
+    label = element("code", f"{method} /{first}", *steps)
+    return element("a", label, href=f"#{operation['operationId']}")
 
 
 def _who(operation: Json) -> str:

@@ -50,6 +50,13 @@ def test_everything_of_the_document_is_on_the_page() -> None:
     assert "1 to 9." in page.text
 
 
+def test_the_contents_break_paths_between_their_parts() -> None:
+    """In a narrow column a path is broken in front of a slash, never within a name."""
+    listed = "<code>POST /users<wbr>/{userId}<wbr>/things</code></a>"
+
+    assert listed in render(DOCUMENT).split("</nav>")[0]
+
+
 def test_an_operation_names_its_own_errors() -> None:
     """What nearly every route may answer is said once; what only this one does stands with it."""
     page = render(DOCUMENT)

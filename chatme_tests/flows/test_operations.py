@@ -9,7 +9,6 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 
 from chatme.app import create_app
@@ -19,6 +18,7 @@ from chatme_tests.client import Json, Socket, open_socket
 from chatme_tests.fakes import settings_of
 from chatme_tests.flows.life_crowd import Face, crowd
 from chatme_tests.flows.life_talk import settle
+from chatme_tests.judging import rest_client
 from chatme_tests.serving import App, serving
 
 ASKING = (
@@ -84,7 +84,7 @@ class _House:
         """A user makes a conversation; its id."""
         headers = {"Authorization": f"Bearer {self.faces[at].token}"}
         url = f"http://{self.address}/api/v1/conversations/{kind}"
-        async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
+        async with rest_client(headers=headers) as http:
             return str((await http.post(url, json=body)).json()["id"])
 
     @contextmanager

@@ -66,7 +66,17 @@ _RUN = re.compile(rf"(?P<dense>[{_DENSE}][{_DENSE}{_MARK}]*)|{_OPEN}(?:{_OPEN}|[
 _LETTER = re.compile(
     rf"[\u1100-\u115f]+[\u1160-\u11a7]*[\u11a8-\u11ff]*[{_MARK}]*|.[{_MARK}]*", re.DOTALL
 )
-_DROPPED = re.compile(rf"[\u034f\u0640\u20dd-\u20e4{_UNSEEN}{_SELECTORS}]")
+
+
+def _is_accent(character: str) -> bool:
+    # By combining classes: points of Hebrew and Arabic, tones, and all that is above or below.
+    # Nuktas, voicing marks, viramas and vowels (6 to 9, 84 to 132 but for two) make other letters.
+    found = unicodedata.combining(character)
+    return found >= 200 or 10 <= found <= 36 or found in (1, 107, 122)
+
+
+_ACCENTS = _ranges(n for n in range(0x300, _LAST_MARK) if _is_accent(chr(n)))
+_DROPPED = re.compile(rf"[{_ACCENTS}\u034f\u0640\u20dd-\u20e4{_UNSEEN}{_SELECTORS}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +101,7 @@ def fold(run: str) -> str:
     if run.isascii():
         return run.lower()
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", run).casefold())
-    bare = "".join([each for each in plain if not _is_accent(each)])
-    return unicodedata.normalize("NFC", _DROPPED.sub("", bare).translate(_STROKES))
-
-
-def _is_accent(character: str) -> bool:
-    # By combining classes: points of Hebrew and Arabic, tones, and all that is above or below.
-    # Nuktas, voicing marks, viramas and vowels (6 to 9, 84 to 132 but for two) make other letters.
-    found = unicodedata.combining(character)
-    return found >= 200 or 10 <= found <= 36 or found in (1, 107, 122)
+    return unicodedata.normalize("NFC", _DROPPED.sub("", plain).translate(_STROKES))
 
 
 def places(text: str) -> Iterator[Place]:

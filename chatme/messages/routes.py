@@ -55,13 +55,21 @@ async def history(door: MessageDoor, call: Call, query: HistoryQuery) -> Message
 
 
 async def search(door: MessageDoor, call: Call, query: WordsWanted) -> FoundPage:
-    """Finds messages of a conversation by the beginnings of their words."""
+    """Finds messages of a conversation, newest first.
+
+    Every word of ``q`` must begin a word of the message, without case and accents; what is written
+    without spaces is found by any part.
+    """
     conversation_id = call.path_id("conversation_id")
     return await door.search.in_one(call.caller.user_id, conversation_id, query)
 
 
 async def search_all(door: MessageDoor, call: Call, query: WordsWanted) -> FoundPage:
-    """Finds messages of all the caller's conversations."""
+    """Finds messages of all the caller's conversations, newest first.
+
+    Every word of ``q`` must begin a word of the message, without case and accents; what is written
+    without spaces is found by any part.
+    """
     return await door.search.in_all(call.caller.user_id, query)
 
 

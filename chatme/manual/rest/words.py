@@ -232,6 +232,8 @@ REST_SAMPLES = Samples(
         "updated": 3,
         "message": "Done.",
         "q": "ada",
+        "start": 0,
+        "end": 5,
     },
     optional=frozenset({"content", "clientId", "password", "displayName", "bio", "name"}),
 )

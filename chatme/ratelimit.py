@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 
 import structlog
@@ -145,7 +146,8 @@ class SharedWindows:
         except Exception as error:  # noqa: BLE001 -- Redis is a hint, whatever befalls it
             if self._waiting is None:
                 log.warning("Redis is away, each process counts for itself", reason=repr(error))
-                self._waiting = asyncio.create_task(self._wait())
+                # In a context of its own: that Redis is back is no news of this request.
+                self._waiting = asyncio.create_task(self._wait(), context=Context())
             return None
 
     async def aclose(self) -> None:

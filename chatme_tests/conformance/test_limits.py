@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from chatme.clock import new_id
@@ -125,13 +126,15 @@ async def _until_back(shared: SharedWindows, ada: str) -> None:
 async def test_without_redis_each_counts_for_itself(
     redis: RedisServer, shared: SharedWindows, ada: str
 ) -> None:
-    """While Redis is away memory counts, which is logged once; then Redis does again, by itself."""
+    """While Redis is away memory counts, which is logged once; then Redis does again, by itself,
+    which is no news of the request that missed it."""
     limiter = RateLimiter(shared)
     await count(limiter, ada)
     redis.kill()
     try:
-        with capture_logs() as lines:
-            quotas = [await count(limiter, ada) for _ in range(4)]
+        with capture_logs(processors=[merge_contextvars]) as lines:
+            with bound_contextvars(request_id="r-1"):
+                quotas = [await count(limiter, ada) for _ in range(4)]
             assert await shared.count(FEW, ada) is None
             redis.start()
             await _until_back(shared, ada)
@@ -140,9 +143,9 @@ async def test_without_redis_each_counts_for_itself(
         redis.start()
 
     assert [quota.spent for quota in quotas] == [False, False, False, True]
-    assert [(line["log_level"], line["event"]) for line in lines] == [
-        ("warning", "Redis is away, each process counts for itself"),
-        ("info", "Redis is back"),
+    assert [(line["log_level"], line["event"], line.get("request_id")) for line in lines] == [
+        ("warning", "Redis is away, each process counts for itself", "r-1"),
+        ("info", "Redis is back", None),
     ]
     assert "hunter2" not in str(lines)
     assert (await count(limiter, f"{ada} again")).remaining == 2

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
 
 from chatme.accounts.routes import ROUTES as ACCOUNT_ROUTES
 from chatme.auth.routes import ROUTES as AUTH_ROUTES
@@ -19,6 +18,7 @@ from chatme.health.routes import METRICS_ROUTES
 from chatme.health.routes import ROUTES as HEALTH_ROUTES
 from chatme.http.endpoint import Endpoint, bind
 from chatme.http.files import ROUTES as FILE_ROUTES
+from chatme.http.gate import Gate
 from chatme.http.limiting import RateLimitFields, RateLimits
 from chatme.http.metering import Metering
 from chatme.http.middleware import (
@@ -28,7 +28,7 @@ from chatme.http.middleware import (
     TrustedProxies,
     Unexpected,
 )
-from chatme.http.replies import error_response
+from chatme.http.replies import error_response, refuse
 from chatme.manual.serving import ROUTES as MANUAL_ROUTES
 from chatme.manual.serving import Manual
 from chatme.messages.routes import ROUTES as MESSAGE_ROUTES
@@ -42,6 +42,8 @@ API = "/api/v1"
 # What is not counted, and all below it: what looks after the server, and what a page of pictures
 # loads at once.
 UNLIMITED = (f"{API}/health", "/metrics", "/uploads")
+# What needs no database, or tells how it is.
+ALWAYS_SERVED = (f"{API}/health", "/docs", "/openapi.json", "/asyncapi.json")
 
 
 def create_app(settings: Settings, services: Services) -> Starlette:
@@ -72,6 +74,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
             Middleware(CrossOrigin, origins=settings.frontend_url),
             Middleware(RateLimitFields),
             Middleware(Unexpected),
+            Middleware(Gate, lifeline=services.lifeline, exempt=ALWAYS_SERVED),
             Middleware(
                 RateLimits,
                 limiter=services.limiter,
@@ -102,11 +105,7 @@ def _api_tables(services: Services) -> tuple[tuple[tuple[Endpoint, ...], object]
 
 async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     """A path that is not there is a 404 in the envelope, for an upgrade to a WebSocket as well."""
-    response = error_response(NotFound(), scope)
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).send_denial_response(response)
-    else:
-        await response(scope, receive, send)
+    await refuse(NotFound(), scope, receive, send)
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

@@ -31,6 +31,7 @@ FAULTY_SETTINGS = 2
 FAILED = 1
 SILENT_SECONDS = 20
 DRAIN_SECONDS = 10
+OPENING_SECONDS = 3
 
 log = structlog.stdlib.get_logger("chatme")
 
@@ -78,7 +79,11 @@ def _serve(settings: Settings) -> int:
 async def serve(settings: Settings, asked_to_end: threading.Event) -> int:
     """Serves until a signal asks for the end, then drains; returns the exit status."""
     listener = _listen(settings.host, settings.port)
-    async with open_services(settings) as services:
+    async with open_services(settings, patient=True) as services:
+        # Where the database is there, whoever waits for our first line finds all of it served.
+        await asyncio.wait({services.opening}, timeout=OPENING_SECONDS)
+        if services.opening.done():
+            services.opening.result()
         config = uvicorn.Config(
             create_app(settings, services),
             http=ChatHttpProtocol,
@@ -103,7 +108,10 @@ async def serve(settings: Settings, asked_to_end: threading.Event) -> int:
         )
         server = _DrainingServer(config, services.chat)
         server.should_exit = asked_to_end.is_set()
+        services.opening.add_done_callback(server.end_if_failed)
         await server.serve([listener])
+        if services.opening.done():
+            services.opening.result()
     log.info("ChatMe has stopped")
     return 0
 
@@ -114,6 +122,11 @@ class _DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, chat: ChatEndpoint) -> None:
         super().__init__(config)
         self._chat = chat
+
+    def end_if_failed(self, opening: asyncio.Task[None]) -> None:
+        """Ends the server where the database can never be made ready."""
+        if not opening.cancelled() and opening.exception() is not None:
+            self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops listening, lets sockets go one by one, then drains what is left."""

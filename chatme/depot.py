@@ -12,6 +12,7 @@ from odmantic import AIOEngine
 
 from chatme.clock import Clock
 from chatme.images.studio import Studio
+from chatme.ports import Lifeline
 from chatme.settings import Settings
 from chatme.storage.blobs import Stores, open_stores
 from chatme.uploads.avatars import AvatarService
@@ -42,10 +43,17 @@ class Depot:
         return UploadDoor(intake, AvatarService(users, self.uploads), self.incoming)
 
     @asynccontextmanager
-    async def sweeping(self, checks: Mapping[UseKind, Check]) -> AsyncIterator[None]:
-        """Sweeps, at once and every hour, until the block ends."""
+    async def sweeping(
+        self, checks: Mapping[UseKind, Check], lifeline: Lifeline
+    ) -> AsyncIterator[None]:
+        """Sweeps, as soon as there is a database and every hour, until the block ends."""
         sweeper = Sweeper(self.engine, self.clock, self.remover, checks, self.incoming)
-        task = asyncio.create_task(sweeper.run())
+
+        async def sweep() -> None:
+            await lifeline.wait()
+            await sweeper.run()
+
+        task = asyncio.create_task(sweep())
         try:
             yield
         finally:

@@ -190,6 +190,11 @@ class Unavailable(ChatMeError):
     code = Code.UNAVAILABLE
     message = "The service is not available for the moment."
 
+    @classmethod
+    def briefly(cls) -> Unavailable:
+        """What is away may be back in a second."""
+        return cls(retry_after=1)
+
 
 class StorageFull(ChatMeError):
     """There is no room left for what the caller sends."""

@@ -15,6 +15,7 @@ from chatme.ratelimit import RateLimiter, SharedWindows
 from chatme.realtime.hub import Hub
 from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
+from chatme.storage.lifeline import Lifeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Base:
     shared: SharedWindows | None
     metrics: Metrics
     depot: Depot
+    lifeline: Lifeline
 
 
 def limiter_of(base: Base) -> Limiter:

@@ -6,6 +6,7 @@ Packages of the platform do not import each other; they meet here.
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from os import stat_result
 from pathlib import Path
@@ -66,6 +67,22 @@ class Limiter(Protocol):
 
     async def count(self, rate: Rate | None, *names: str) -> Quota | None:
         """Counts once more under these names, and tells what is left; nothing without a rate."""
+        ...
+
+
+class Lifeline(Protocol):
+    """The way to the database."""
+
+    def is_ready(self) -> bool:
+        """Whether the database can be used."""
+        ...
+
+    async def wait(self) -> None:
+        """Returns when it can."""
+        ...
+
+    def guard(self) -> AbstractAsyncContextManager[None]:
+        """Around work that needs it; raises `errors.Unavailable` while it is away."""
         ...
 
 

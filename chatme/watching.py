@@ -11,6 +11,7 @@ from odmantic import AIOEngine
 from chatme.health import checks
 from chatme.health.service import HealthService
 from chatme.metrics import Metrics
+from chatme.ports import Lifeline
 from chatme.realtime.endpoint import ChatEndpoint
 from chatme.realtime.hub import Hub
 from chatme.realtime.presence import PresenceTracker
@@ -43,10 +44,12 @@ def watch(
     metrics.outboxes(chat.held)
 
 
-def build_health(settings: Settings, engine: AIOEngine, stack: AsyncExitStack) -> HealthService:
+def build_health(
+    settings: Settings, engine: AIOEngine, lifeline: Lifeline, stack: AsyncExitStack
+) -> HealthService:
     """Health over every part that is configured."""
     parts = {
-        "mongodb": checks.database(engine),
+        "mongodb": checks.database(engine, lifeline),
         "memory_heap": checks.memory(settings.health_memory_limit_mb),
         "disk": checks.disk(settings.data_dir, settings.health_disk_free_mb),
     }

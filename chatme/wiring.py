@@ -61,7 +61,8 @@ from chatme.realtime.hub import Hub
 from chatme.realtime.presence import PresenceTracker
 from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
-from chatme.storage.engine import open_engine, prepare
+from chatme.storage.engine import open_engine, ping, prepare
+from chatme.storage.lifeline import Lifeline
 from chatme.uploads.models import Upload, UseKind
 from chatme.uploads.routes import UploadDoor
 from chatme.uploads.sweeper import Check
@@ -87,8 +88,13 @@ MODELS = (
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the app serves."""
+    """What the app serves, and whether the database is ready for it.
 
+    ``opening`` ends when it is; it fails where waiting does not help.
+    """
+
+    opening: asyncio.Task[None]
+    lifeline: Lifeline
     authenticator: Authenticator
     limiter: Limiter
     auth: AuthDoor
@@ -105,15 +111,27 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, clock: Clock | None = None, *, patient: bool = False
+) -> AsyncIterator[Services]:
     """All services over the database that the settings name, until the block ends.
 
-    Raises `storage.engine.DatabaseError` where the database cannot be opened.
+    Raises `storage.engine.DatabaseError` where the database cannot be opened. With ``patient``
+    the block begins before that is known: `Services.opening` goes on trying while it is away.
     """
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(open_metrics(__version__))
         engine = await stack.enter_async_context(open_engine(settings, metrics))
-        await prepare(engine, MODELS)
+        lifeline = Lifeline(
+            lambda: prepare(engine, MODELS),
+            None if settings.mongodb_uri is None else lambda: ping(engine),
+        )
+        stack.push_async_callback(lifeline.aclose)
+        make_ready = lifeline.prepare_patiently if patient else lifeline.prepare
+        opening = asyncio.create_task(make_ready())
+        stack.push_async_callback(_end, opening)
+        if not patient:
+            await opening
         hub = Hub(metrics)
         backplane = MemoryBackplane()
         backplane.subscribe(hub.receive)
@@ -129,9 +147,10 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
             _shared(settings, stack),
             metrics,
             depot,
+            lifeline,
         )
-        services = _build(base)
-        await stack.enter_async_context(depot.sweeping(_upload_checks(services)))
+        services = _build(base, opening)
+        await stack.enter_async_context(depot.sweeping(_upload_checks(services), lifeline))
         yield services
 
 
@@ -152,7 +171,7 @@ def _shared(settings: Settings, stack: AsyncExitStack) -> SharedWindows | None:
     return shared
 
 
-def _build(base: Base) -> Services:
+def _build(base: Base, opening: asyncio.Task[None]) -> Services:
     engine, clock, settings = base.engine, base.clock, base.settings
     users = UserService(engine, clock, BlockService(engine, clock))
     auth = build_entrance(base, users)
@@ -166,7 +185,7 @@ def _build(base: Base) -> Services:
     conversations, tracker = _conversations(base, users, core, views, message_views, tellers)
     messages = _messages(base, users, core, log, message_views, tellers)
 
-    dispatcher = Dispatcher(base.metrics)
+    dispatcher = Dispatcher(base.lifeline, base.metrics)
     dispatcher.register(SOCKET_COMMANDS, SocketDoor(auth.auth))
     dispatcher.register(CONVERSATION_COMMANDS, conversations)
     dispatcher.register(MESSAGE_COMMANDS, messages)
@@ -174,6 +193,8 @@ def _build(base: Base) -> Services:
     chat = _chat(base, auth.auth, dispatcher, tracker, messages.receipts)
     watch(base.metrics, engine, base.hub, tracker, chat)
     return Services(
+        opening=opening,
+        lifeline=base.lifeline,
         authenticator=auth.auth,
         limiter=limiter_of(base),
         auth=auth,
@@ -184,7 +205,7 @@ def _build(base: Base) -> Services:
         uploads=base.depot.door(users),
         shelf=base.depot.stores.shelf,
         notifications=notifications,
-        health=build_health(settings, engine, base.stack),
+        health=build_health(settings, engine, base.lifeline, base.stack),
         scrape=ScrapeDoor(base.metrics, settings.metrics_token),
         chat=chat,
     )
@@ -253,8 +274,12 @@ def _accounts(
             "notifications": notifications.held,
         },
     )
-    finishing = asyncio.create_task(accounts.finish_erasures())
-    base.stack.push_async_callback(_end, finishing)
+
+    async def finish_erasures() -> None:
+        await base.lifeline.wait()
+        await accounts.finish_erasures()
+
+    base.stack.push_async_callback(_end, asyncio.create_task(finish_erasures()))
     return AccountDoor(accounts, auth.limiter, auth.rate)
 
 

@@ -125,3 +125,19 @@ class RecordingMeter:
         """Keeps an operation of the database."""
         assert seconds >= 0
         self.told.append(("asked", operation, collection))
+
+
+class AlwaysThere:
+    """A `Lifeline` to a database that is never away."""
+
+    def is_ready(self) -> bool:
+        """It is."""
+        return True
+
+    async def wait(self) -> None:
+        """There is nothing to wait for."""
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Nothing happens."""
+        yield

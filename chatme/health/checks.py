@@ -11,6 +11,7 @@ from typing import Any
 
 from odmantic import AIOEngine
 
+from chatme.ports import Lifeline
 from chatme.storage import engine as storage
 from chatme.storage.redis import RedisError
 
@@ -30,8 +31,8 @@ class Down(Exception):
         super().__init__(message)
 
 
-def database(engine: AIOEngine) -> Check:
-    """The database answers a ping."""
+def database(engine: AIOEngine, lifeline: Lifeline) -> Check:
+    """The database answers a ping, and can be used."""
 
     async def check() -> Facts:
         started = time.perf_counter()
@@ -39,6 +40,8 @@ def database(engine: AIOEngine) -> Check:
             await storage.ping(engine)
         except storage.DatabaseError:
             raise Down("The database does not answer.") from None
+        if not lifeline.is_ready():
+            raise Down("The database is not ready yet.", {"pingMs": _ms_since(started)})
         return {"pingMs": _ms_since(started)}
 
     return check

@@ -9,7 +9,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import orjson
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from chatme.clock import SystemClock, timestamp
 from chatme.errors import ChatMeError
@@ -117,3 +118,12 @@ def error_response(
         extra["WWW-Authenticate"] = "Bearer"
     body = envelope(error, scope["path"], scope.get("state", {}).get("request_id", ""))
     return JSONBytes(orjson.dumps(body), error.status, extra)
+
+
+async def refuse(error: ChatMeError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers a request, or denies an upgrade to a WebSocket, with an error."""
+    response = error_response(error, scope)
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+    else:
+        await response(scope, receive, send)

@@ -122,5 +122,5 @@ async def ping(_door: SocketDoor, client: Client, data: Nothing) -> Nothing:
 
 COMMANDS = (
     Command("auth", auth, public=True),
-    Command("ping", ping, public=True),
+    Command("ping", ping, public=True, offline=True),
 )

@@ -17,7 +17,7 @@ from bson import ObjectId
 from pydantic import ValidationError
 
 from chatme.errors import ChatMeError, Code
-from chatme.ports import UNMETERED, Event, Meter
+from chatme.ports import UNMETERED, Event, Lifeline, Meter
 from chatme.principal import Principal
 from chatme.realtime.close import Close
 from chatme.realtime.frames import ClientFrame, FrameId, ack_frame, error_frame
@@ -67,11 +67,12 @@ Handler = Callable[..., Awaitable[Shape]]
 
 @dataclass(frozen=True)
 class Command:
-    """One row: an event's name, what handles it, whether it needs no sign-in."""
+    """One row: an event's name, what handles it, whether it needs no sign-in, or no database."""
 
     event: str
     handler: Handler
     public: bool = False
+    offline: bool = False
 
     @cached_property
     def shape(self) -> type[Shape]:
@@ -84,7 +85,8 @@ class Command:
 class Dispatcher:
     """Lives as long as the app; filled at its start."""
 
-    def __init__(self, meter: Meter = UNMETERED) -> None:
+    def __init__(self, lifeline: Lifeline, meter: Meter = UNMETERED) -> None:
+        self.lifeline = lifeline
         self.meter = meter
         self._rows: dict[str, tuple[Command, object]] = {}
 
@@ -136,4 +138,7 @@ class Dispatcher:
             data: Any = command.shape.model_validate(frame.data, by_alias=True, by_name=False)
         except ValidationError as error:
             raise invalid(error) from None
-        return await command.handler(service, client, data)
+        if command.offline:
+            return await command.handler(service, client, data)
+        async with self.lifeline.guard():
+            return await command.handler(service, client, data)

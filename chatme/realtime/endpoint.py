@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chatme.clock import Clock
-from chatme.errors import ChatMeError, Code, Forbidden, NotAuthenticated, RateLimited
+from chatme.errors import ChatMeError, Code, Forbidden, NotAuthenticated, RateLimited, Unavailable
 from chatme.ports import Authenticator
 from chatme.rates import Rate
 from chatme.realtime.budget import FrameBudget, Verdict
@@ -186,9 +186,14 @@ class ChatEndpoint:
         token = _handshake_token(websocket)
         if token is not None:
             try:
-                connection.sign_in(await self._authenticator.authenticate(token))
+                async with self._dispatcher.lifeline.guard():
+                    principal = await self._authenticator.authenticate(token)
+                connection.sign_in(principal)
             except NotAuthenticated:
                 connection.close(Close.NOT_AUTHENTICATED)
+            except Unavailable as away:
+                # Who it is cannot be said now; an auth frame may ask again until the deadline.
+                connection.answer(error_frame(None, away))
         loop = asyncio.get_running_loop()
         budget = FrameBudget(self._limits.frames, loop.time)
         greeted = False
@@ -218,10 +223,15 @@ class ChatEndpoint:
         knowing would otherwise never be told.
         """
         try:
-            await self._authenticator.recheck(connection.principal)
-            await self._on_connected(connection)
+            async with self._dispatcher.lifeline.guard():
+                await self._authenticator.recheck(connection.principal)
+                await self._on_connected(connection)
         except NotAuthenticated:
             connection.close(Close.NOT_AUTHENTICATED)
+        except Unavailable as away:
+            # What waits for the user would stay unmarked: better that they come again.
+            connection.answer(error_frame(None, away))
+            connection.close(Close.FAULT)
 
     async def _work(self, connection: Connection, text: str, refusal: ChatMeError | None) -> None:
         try:

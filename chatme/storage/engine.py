@@ -23,7 +23,11 @@ from chatme.storage.listening import CommandTimes
 
 DEFAULT_DATABASE = "chatme"
 EMBEDDED_FILE = "chatme.db"
-_TIMEOUT_MS = 5000
+# Until a server is found, a connection made, and an answer there. There is no time-out over all of
+# an operation (timeoutMS), which would be the server's limit for building an index as well: a build
+# that outlasts an answer goes on, and is found done when asked for again.
+_LOOKING_MS = 2000
+_ANSWERING_MS = 5000
 
 DatabaseError = PyMongoError
 """Whatever the database, or the way to it, may raise."""
@@ -65,7 +69,10 @@ def _motor(uri: str, meter: Meter) -> AsyncIOMotorClient[Any]:
     try:
         return AsyncIOMotorClient(
             uri,
-            serverSelectionTimeoutMS=_TIMEOUT_MS,
+            serverSelectionTimeoutMS=_LOOKING_MS,
+            connectTimeoutMS=_LOOKING_MS,
+            waitQueueTimeoutMS=_LOOKING_MS,
+            socketTimeoutMS=_ANSWERING_MS,
             w="majority",
             journal=True,
             event_listeners=[CommandTimes(meter)],
@@ -102,7 +109,7 @@ async def prepare(engine: AIOEngine, models: Sequence[type[Model]]) -> None:
 async def ping(engine: AIOEngine) -> None:
     """Returns when the database answers; raises the driver's error where it does not, in time."""
     # Else a server that froze with an open connection would keep a thread for as long.
-    with pymongo.timeout(_TIMEOUT_MS / 1000):
+    with pymongo.timeout(_LOOKING_MS / 1000):
         await engine.database.command("ping")
 
 

@@ -18,7 +18,7 @@ import pytest
 from chatme.health import checks
 from chatme.health.service import FRESH_SECONDS, HealthService
 from chatme.storage.engine import open_engine
-from chatme_tests.fakes import settings_of
+from chatme_tests.fakes import AlwaysThere, settings_of
 from chatme_tests.mongodb_stub import MongoDBStub
 from chatme_tests.redis_stub import RedisStub, free_port
 from chatme_tests.server import Server
@@ -151,7 +151,7 @@ async def _over(uri: str, folder: Path) -> AsyncIterator[HealthService]:
     """Health over a MongoDB elsewhere, which forgets what it said as fast as it is asked."""
     async with open_engine(settings_of(folder, mongodb_uri=uri)) as engine:
         ticks = itertools.count()
-        parts = {"mongodb": checks.database(engine)}
+        parts = {"mongodb": checks.database(engine, AlwaysThere())}
         service = HealthService(parts, 0.5, lambda: next(ticks) * FRESH_SECONDS)
         async with asyncio.timeout(2 * PATIENCE):
             yield service

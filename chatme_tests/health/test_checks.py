@@ -18,8 +18,9 @@ from chatme.health.checks import (
     redis,
     resident_bytes,
 )
+from chatme.storage.lifeline import Lifeline
 from chatme.storage.redis import RedisError
-from chatme_tests.fakes import opened_engine
+from chatme_tests.fakes import AlwaysThere, opened_engine
 
 MIB = 1024 * 1024
 
@@ -34,7 +35,7 @@ async def _why(check: Check) -> Down:
 async def test_a_database_is_up(tmp_path: Path) -> None:
     """A database that answers tells how long that took."""
     async with opened_engine(tmp_path / "data", []) as engine:
-        facts = await database(engine)()
+        facts = await database(engine, AlwaysThere())()
 
     assert list(facts) == ["pingMs"]
     assert 0 <= facts["pingMs"] < 2000
@@ -45,7 +46,7 @@ async def test_a_closed_database_is_down(tmp_path: Path) -> None:
     async with opened_engine(tmp_path / "data", []) as engine:
         pass
 
-    assert (await _why(database(engine))).message == "The database does not answer."
+    assert (await _why(database(engine, AlwaysThere()))).message == "The database does not answer."
 
 
 async def test_a_deleted_file_is_down(tmp_path: Path) -> None:
@@ -53,7 +54,23 @@ async def test_a_deleted_file_is_down(tmp_path: Path) -> None:
     async with opened_engine(tmp_path / "data", []) as engine:
         (tmp_path / "data" / "chatme.db").unlink()
 
-        assert (await _why(database(engine))).message == "The database does not answer."
+        assert (
+            await _why(database(engine, AlwaysThere()))
+        ).message == "The database does not answer."
+
+
+async def _never() -> None:
+    raise NotImplementedError
+
+
+async def test_a_database_that_is_not_ready_is_down(tmp_path: Path) -> None:
+    """One that answers, but whose indexes are still to be made, is not up yet."""
+    opening = Lifeline(_never)
+    async with opened_engine(tmp_path / "data", []) as engine:
+        down = await _why(database(engine, opening))
+
+    assert down.message == "The database is not ready yet."
+    assert list(down.facts) == ["pingMs"]
 
 
 @pytest.mark.parametrize("fault", [RedisError("no"), ConnectionRefusedError("no")])

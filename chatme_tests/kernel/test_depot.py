@@ -15,7 +15,7 @@ from chatme.uploads.models import Upload
 from chatme.users.blocks import BlockService
 from chatme.users.models import Block, User
 from chatme.users.service import UserService
-from chatme_tests.fakes import FrozenClock, opened_engine, settings_of
+from chatme_tests.fakes import AlwaysThere, FrozenClock, opened_engine, settings_of
 
 
 async def test_a_file_comes_in_is_served_and_goes(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ async def test_a_file_comes_in_is_served_and_goes(tmp_path: Path) -> None:
         stored = await depot.stores.shelf.find(upload.public_id)
         await engine.save(upload.model_copy(update={"uses": [f"message:{new_id()}"]}))
         clock.move(days=1)
-        async with depot.sweeping({"message": unused}):
+        async with depot.sweeping({"message": unused}, AlwaysThere()):
             await asyncio.wait_for(gone.wait(), 10)
 
     assert stored is not None

@@ -9,7 +9,7 @@ from chatme.metrics import Metrics
 from chatme.realtime.backplane.base import Envelope
 from chatme.watching import build_health, open_metrics, watch
 from chatme.wiring import open_services
-from chatme_tests.fakes import opened_engine, settings_of
+from chatme_tests.fakes import AlwaysThere, opened_engine, settings_of
 from chatme_tests.realtime.chatroom import BEARER, House
 from chatme_tests.realtime.fakes import ANN
 
@@ -69,7 +69,9 @@ async def test_redis_is_a_part_where_it_is_set(tmp_path: Path) -> None:
     parts = []
     async with opened_engine(tmp_path / "data", []) as engine, AsyncExitStack() as stack:
         for more in ({}, {"redis_url": "redis://127.0.0.1:1"}):
-            health = build_health(settings_of(tmp_path / "data", **more), engine, stack)
+            health = build_health(
+                settings_of(tmp_path / "data", **more), engine, AlwaysThere(), stack
+            )
             parts.append(list((await health.report()).details))
 
     assert parts == [

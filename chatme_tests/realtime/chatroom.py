@@ -17,6 +17,7 @@ from chatme.realtime.dispatcher import Client, Command, Dispatcher
 from chatme.realtime.endpoint import ChatEndpoint, SocketLimits
 from chatme.realtime.hub import Hub
 from chatme.realtime.presence import PresenceTracker
+from chatme_tests.fakes import AlwaysThere
 from chatme_tests.realtime.fakes import ANN, BOB, Doorkeeper, FrozenClock, Said, Text, principal
 from chatme_tests.realtime.peers import Peer, connected, scope
 
@@ -94,7 +95,7 @@ class House:
         self.presence = PresenceTracker(self._came, self._went, FrozenClock(), timedelta())
         self.news: list[tuple[str, ObjectId]] = []
         self.greeted: list[str] = []
-        self._dispatcher = Dispatcher()
+        self._dispatcher = Dispatcher(AlwaysThere())
         self._dispatcher.register(COMMANDS, SocketDoor(self.door))
         rows = [Command(each.__name__, each) for each in (note, wait, refuse, fail, stream)]
         self._dispatcher.register(rows, self.desk)

@@ -23,12 +23,13 @@ from chatme.realtime.commands import (
 )
 from chatme.realtime.dispatcher import Dispatcher
 from chatme.realtime.frames import ClientFrame
+from chatme_tests.fakes import AlwaysThere
 from chatme_tests.realtime.fakes import ANN, NOON, Doorkeeper, HandlersClient, principal
 
 
 async def work(client: HandlersClient, event: str, **data: object) -> dict[str, object]:
     """The answer to a command, where the token "good" is Ann's."""
-    table = Dispatcher()
+    table = Dispatcher(AlwaysThere())
     table.register(COMMANDS, SocketDoor(Doorkeeper(good=principal())))
     answer = await table.dispatch(client, ClientFrame(event, data, 1))
     found: dict[str, object] = orjson.loads(answer or "")
@@ -69,7 +70,7 @@ async def test_a_session_that_ended_meanwhile_dooms() -> None:
     """A token whose session ends while the socket takes it keeps no socket open."""
     door = Doorkeeper(good=principal())
     client = HandlersClient(principal())
-    table = Dispatcher()
+    table = Dispatcher(AlwaysThere())
     table.register(COMMANDS, SocketDoor(door))
     door.ended.add(door.known["good"].session_id)
     frame = ClientFrame("auth", {"token": "good"}, 1)

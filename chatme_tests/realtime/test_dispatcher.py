@@ -12,7 +12,7 @@ from chatme.errors import Code, NotFound, RateLimited
 from chatme.realtime.dispatcher import Client, Command, Dispatcher
 from chatme.realtime.frames import ClientFrame, FrameId
 from chatme.shapes import Id, Shape
-from chatme_tests.fakes import RecordingMeter
+from chatme_tests.fakes import AlwaysThere, RecordingMeter
 from chatme_tests.realtime.fakes import HandlersClient, Text, principal
 
 HEX = "65f0c0ffee65f0c0ffee65f0"
@@ -71,7 +71,7 @@ def desk() -> Desk:
 @pytest.fixture
 def dispatcher(desk: Desk) -> Dispatcher:
     """The table, filled."""
-    table = Dispatcher()
+    table = Dispatcher(AlwaysThere())
     table.register(COMMANDS, desk)
     return table
 
@@ -195,7 +195,7 @@ async def test_a_fault_of_ours_goes_up(dispatcher: Dispatcher) -> None:
 
 async def test_each_service_works_its_own() -> None:
     """Commands of several services stand in one table, each bound to its own."""
-    first, second, table = Desk(), Desk(), Dispatcher()
+    first, second, table = Desk(), Desk(), Dispatcher(AlwaysThere())
     table.register([Command("one", ask)], first)
     table.register([Command("two", ask)], second)
     await table.dispatch(signed_in(), frame("two", toId=HEX))
@@ -212,7 +212,7 @@ async def test_frames_are_counted(desk: Desk) -> None:
     """Each frame counts under its event, to its outcome, and so does its answer, if any; an event
     that nobody knows has no name of its own."""
     meter = RecordingMeter()
-    table = Dispatcher(meter)
+    table = Dispatcher(AlwaysThere(), meter)
     table.register(COMMANDS, desk)
     await table.dispatch(signed_in(), frame("ask", 1, toId=HEX))
     await table.dispatch(signed_in(), frame("ask", toId=HEX))
@@ -236,7 +236,7 @@ async def test_frames_are_counted(desk: Desk) -> None:
 def test_a_refusal_is_counted(desk: Desk) -> None:
     """A frame that is not worked at all counts as refused, and is answered."""
     meter = RecordingMeter()
-    answer = orjson.loads(Dispatcher(meter).refuse(7, RateLimited(retry_after=2)))
+    answer = orjson.loads(Dispatcher(AlwaysThere(), meter).refuse(7, RateLimited(retry_after=2)))
 
     assert (answer["event"], answer["id"], answer["data"]["retryAfter"]) == ("error", 7, 2)
     assert meter.told == [("refused", "socket", "rate_limited"), ("sent", "error", 1)]

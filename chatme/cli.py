@@ -1,4 +1,4 @@
-"""The command line: ``chatme serve``, and what an operator does to accounts."""
+"""The command line: ``chatme serve``, and what an operator does to accounts and the database."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from chatme.realtime.frames import MAX_FRAME_BYTES
 from chatme.realtime.server import ChatWebSocketProtocol
 from chatme.settings import Settings, SettingsError, load_settings
 from chatme.storage.engine import DatabaseError, describe
+from chatme.upkeep.commands import COMMANDS as UPKEEP
+from chatme.upkeep.commands import add_upkeep_commands, run_upkeep_command
 from chatme.wiring import open_services
 
 FAULTY_SETTINGS = 2
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve until SIGTERM")
     add_account_commands(commands)
+    add_upkeep_commands(commands)
     wanted = parser.parse_args(arguments)
     try:
         settings = load_settings()
@@ -54,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(settings.log_level)
     if wanted.command == "serve":
         return _serve(settings)
+    run = run_upkeep_command if wanted.command in UPKEEP else run_account_command
     try:
-        return asyncio.run(run_account_command(settings, wanted))
+        return asyncio.run(run(settings, wanted))
     except (DatabaseError, OSError) as error:
         print(f"The database cannot be used: {error}", file=sys.stderr)
         return FAILED

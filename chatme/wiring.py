@@ -63,6 +63,7 @@ from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, ping, prepare
 from chatme.storage.lifeline import Lifeline
+from chatme.storage.moves import refuse_unfinished
 from chatme.uploads.models import Upload, UseKind
 from chatme.uploads.routes import UploadDoor
 from chatme.uploads.sweeper import Check
@@ -116,19 +117,25 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """All services over the database that the settings name, until the block ends.
 
-    Raises `storage.engine.DatabaseError` where the database cannot be opened. With ``patient``
+    Raises `storage.engine.DatabaseError` where the database cannot be opened, or is not whole. With
+    ``patient``
     the block begins before that is known: `Services.opening` goes on trying while it is away.
     """
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(open_metrics(__version__))
         engine = await stack.enter_async_context(open_engine(settings, metrics))
+
+        async def make_ready() -> None:
+            await refuse_unfinished(engine)
+            await prepare(engine, MODELS)
+
         lifeline = Lifeline(
-            lambda: prepare(engine, MODELS),
+            make_ready,
             None if settings.mongodb_uri is None else lambda: ping(engine),
         )
         stack.push_async_callback(lifeline.aclose)
-        make_ready = lifeline.prepare_patiently if patient else lifeline.prepare
-        opening = asyncio.create_task(make_ready())
+        prepare_it = lifeline.prepare_patiently if patient else lifeline.prepare
+        opening = asyncio.create_task(prepare_it())
         stack.push_async_callback(_end, opening)
         if not patient:
             await opening

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
 from odmantic import AIOEngine, Model
+from odmantic.index import ODMBaseIndex
 from pymongo.errors import ConfigurationError, PyMongoError
 
 from chatme.ports import UNMETERED, Meter
@@ -28,14 +29,19 @@ EMBEDDED_FILE = "chatme.db"
 # that outlasts an answer goes on, and is found done when asked for again.
 _LOOKING_MS = 2000
 _ANSWERING_MS = 5000
+_SWEEP_SECONDS = 60.0
 
 DatabaseError = PyMongoError
 """Whatever the database, or the way to it, may raise."""
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings, meter: Meter = UNMETERED) -> AsyncIterator[AIOEngine]:
+async def open_engine(
+    settings: Settings, meter: Meter = UNMETERED, *, sweeping: bool = True
+) -> AsyncIterator[AIOEngine]:
     """The database that the settings name, until the block ends; it tells the meter its times.
+
+    ``sweeping`` says that the embedded engine deletes what has expired, as MongoDB does by itself.
 
     Raises `DatabaseError`: where another process has the embedded file
     (`storage.embedded.errors.DatabaseInUseError`), where that file is no database of ours, or where
@@ -43,7 +49,8 @@ async def open_engine(settings: Settings, meter: Meter = UNMETERED) -> AsyncIter
     """
     if settings.mongodb_uri is None:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async with await _open_embedded(settings.data_dir / EMBEDDED_FILE, meter) as embedded:
+        path = settings.data_dir / EMBEDDED_FILE
+        async with await _open_embedded(path, meter, sweeping) as embedded:
             # The embedded client has Motor's shape, not its type.
             yield AIOEngine(cast("AsyncIOMotorClient[Any]", embedded), DEFAULT_DATABASE)
         return
@@ -55,12 +62,13 @@ async def open_engine(settings: Settings, meter: Meter = UNMETERED) -> AsyncIter
         client.close()
 
 
-async def _open_embedded(path: Path, meter: Meter) -> EmbeddedClient:
+async def _open_embedded(path: Path, meter: Meter, sweeping: bool) -> EmbeddedClient:
     def watch(operation: Operation, seconds: float) -> None:
         meter.asked(*name_of(operation), seconds)
 
+    seconds = _SWEEP_SECONDS if sweeping else None
     try:
-        return await EmbeddedClient.open(path, watch=watch)
+        return await EmbeddedClient.open(path, sweep_seconds=seconds, watch=watch)
     except sqlite3.DatabaseError as error:
         raise PyMongoError(f"{path} cannot be opened: {error}") from error
 
@@ -104,6 +112,14 @@ def _hosts_and_database(uri: str) -> tuple[str, str]:
 async def prepare(engine: AIOEngine, models: Sequence[type[Model]]) -> None:
     """Makes the indexes of all models; those that are there stay as they are."""
     await engine.configure_database(models)
+
+
+async def prepare_under(engine: AIOEngine, model: type[Model], name: str) -> None:
+    """Makes a model's indexes on a collection of another name."""
+    collection = engine.database[name]
+    for each in model.__indexes__():
+        made = each.get_pymongo_index() if isinstance(each, ODMBaseIndex) else each
+        await collection.create_indexes([made])
 
 
 async def ping(engine: AIOEngine) -> None:

@@ -61,6 +61,7 @@ ABOVE = (
     "wiring",
     "manual",
     "app",
+    "upkeep",
     "console",
     "cli",
     "__main__",

@@ -1,0 +1,69 @@
+"""What an operator does to a whole database, as typed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatme_tests.server import ROOT, Server
+from chatme_tests.upkeep.house import House, furnish
+
+
+def _chatme(data: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """Runs one command over a data folder."""
+    environment = {"PATH": os.environ["PATH"], "APP_ENV": "test", "DATA_DIR": str(data)}
+    return subprocess.run(
+        [sys.executable, "-m", "chatme", *map(str, words)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> House:
+    """A database with something in it."""
+    return await furnish(tmp_path / "data")
+
+
+def test_a_backup_goes_there_and_back(house: House, tmp_path: Path) -> None:
+    """Backup, restore, and what is refused on the way, each in words with its status."""
+    data, file, new = house.settings.data_dir, tmp_path / "backup", tmp_path / "new"
+    made = _chatme(data, "backup", file)
+    again = _chatme(data, "backup", file)
+    nowhere = _chatme(data, "backup", tmp_path / "no" / "where")
+    restored = _chatme(new, "restore", file)
+    refused = _chatme(new, "restore", file)
+    forced = _chatme(new, "restore", file, "--force")
+    listed = _chatme(new, "list-users")
+    missing = _chatme(new, "restore", tmp_path / "nothing", "--force")
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout == f"{file} holds the database and the uploads.\n"
+    assert again.returncode == nowhere.returncode == 1
+    assert "is there already" in again.stderr
+    assert "The backup cannot be written" in nowhere.stderr
+    assert (restored.returncode, restored.stdout) == (0, f"{file} is restored.\n")
+    assert refused.returncode == 1
+    assert "is not empty. With --force it is replaced." in refused.stderr
+    assert (forced.returncode, missing.returncode) == (0, 1)
+    assert "Traceback" not in missing.stderr
+    assert listed.stdout.count("@example.com") == 3
+
+
+def test_a_server_in_the_way_is_told(house: House, tmp_path: Path) -> None:
+    """A backup is taken beside the server, a restore is not put under it."""
+    data, file = house.settings.data_dir, tmp_path / "backup"
+    with Server(data):
+        made = _chatme(data, "backup", file)
+        refused = _chatme(data, "restore", file, "--force")
+
+    assert made.returncode == 0
+    assert refused.returncode == 1
+    assert "in use by another process" in refused.stderr

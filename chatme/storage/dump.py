@@ -87,6 +87,14 @@ class LiveDump:
             yield page
 
 
+async def is_empty(engine: AIOEngine, names: Sequence[str]) -> bool:
+    """Whether none of the collections holds a document."""
+    for name in names:
+        if await engine.database[name].find_one({}) is not None:
+            return False
+    return True
+
+
 @asynccontextmanager
 async def open_dump(settings: Settings) -> AsyncIterator[Dump]:
     """The database that the settings name, to be read beside a server; raises `DatabaseError`."""

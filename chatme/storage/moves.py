@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from odmantic import AIOEngine
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 _COLLECTION = "moves"
 _ID = "move"
-_NO_SUCH_COLLECTION = 26
 
 
 class UnfinishedMove(PyMongoError):
@@ -36,17 +35,16 @@ async def refuse_unfinished(engine: AIOEngine) -> None:
     """Raises `UnfinishedMove` unless the database is whole."""
     what = await move_of(engine)
     if what is not None:
-        raise UnfinishedMove(f"the database is not whole: run “chatme {what}” again, to its end")
+        raise UnfinishedMove(f"the database is not whole: a {what} was cut; run it again")
 
 
 async def put_in_place(engine: AIOEngine, draft: str, name: str) -> None:
     """Gives a collection another one's name and place, indexes included; for MongoDB alone.
 
-    Safe to repeat: a draft that is not there any more has its place already.
+    A draft into which nothing was ever put is not there, and then there is nothing in its place.
     """
     database = engine.database
-    try:
+    if draft in await database.list_collection_names():
         await database[draft].rename(name, dropTarget=True)
-    except OperationFailure as error:
-        if error.code != _NO_SUCH_COLLECTION:
-            raise
+    else:
+        await database.drop_collection(name)

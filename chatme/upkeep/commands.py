@@ -1,4 +1,4 @@
-"""What an operator does to a whole database from the command line: ``backup`` and ``restore``."""
+"""What an operator does to a whole database: ``backup``, ``restore``, ``copy``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from chatme.clock import SystemClock
 from chatme.settings import Settings
 from chatme.upkeep.archive import BadArchive
 from chatme.upkeep.backup import back_up
+from chatme.upkeep.copying import CopyDiffers, copy
 from chatme.upkeep.progress import Progress
 from chatme.upkeep.restore import TargetNotEmpty, restore
 
@@ -18,17 +21,21 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DONE, REFUSED = 0, 1
-COMMANDS = frozenset({"backup", "restore"})
+COMMANDS = frozenset({"backup", "restore", "copy"})
 _NOT_ONE_MOMENT = "It was taken from MongoDB in use: run “chatme check --repair” before serving."
 
 
 def add_upkeep_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds ``backup`` and ``restore``."""
+    """Adds ``backup``, ``restore``, ``copy``."""
     taken = commands.add_parser("backup", help="write database and uploads to one file")
     taken.add_argument("file", type=Path, help="a file that is not there yet")
     put_back = commands.add_parser("restore", help="put a backup in the place of the database")
     put_back.add_argument("file", type=Path)
     put_back.add_argument("--force", action="store_true", help="replace what is there")
+    moved = commands.add_parser("copy", help="copy a database into another, of either kind")
+    place = "a data folder, or MongoDB's URI; else the configured database"
+    moved.add_argument("--from", dest="source", metavar="PLACE", help=place)
+    moved.add_argument("--to", dest="target", metavar="PLACE", help=place)
 
 
 async def run_upkeep_command(settings: Settings, wanted: argparse.Namespace) -> int:
@@ -36,7 +43,9 @@ async def run_upkeep_command(settings: Settings, wanted: argparse.Namespace) -> 
     with Progress() as progress:
         if wanted.command == "backup":
             return await _back_up(settings, wanted.file, progress)
-        return await _restore(settings, wanted, progress)
+        if wanted.command == "restore":
+            return await _restore(settings, wanted, progress)
+        return await _copy(settings, wanted, progress)
 
 
 async def _back_up(settings: Settings, path: Path, progress: Progress) -> int:
@@ -56,6 +65,27 @@ async def _restore(settings: Settings, wanted: argparse.Namespace, progress: Pro
         return _refuse(progress, f"The backup was not restored: {error}")
     _say(progress, f"{wanted.file} is restored.")
     return DONE if is_one_moment else _say(progress, _NOT_ONE_MOMENT)
+
+
+async def _copy(settings: Settings, wanted: argparse.Namespace, progress: Progress) -> int:
+    source, target = (_settings_of(settings, each) for each in (wanted.source, wanted.target))
+    try:
+        count = await copy(source, target, progress)
+    except (TargetNotEmpty, FileNotFoundError) as error:
+        return _refuse(progress, f"Nothing was copied: {error}.")
+    except CopyDiffers as error:
+        return _refuse(progress, f"The copy is not whole: {error} Run it again.")
+    words = f"{count:,} documents are copied and compared. The uploads' files stay where they are."
+    return _say(progress, words)
+
+
+def _settings_of(settings: Settings, place: str | None) -> Settings:
+    """The settings of the database at a place: a URI, a folder, or none for the configured one."""
+    if place is None:
+        return settings
+    if "://" in place:
+        return settings.model_copy(update={"mongodb_uri": SecretStr(place)})
+    return settings.model_copy(update={"mongodb_uri": None, "data_dir": Path(place)})
 
 
 def _say(progress: Progress, words: str) -> int:

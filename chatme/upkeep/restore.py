@@ -15,7 +15,7 @@ from bson.errors import BSONError
 from odmantic import AIOEngine
 
 from chatme.settings import Settings
-from chatme.storage.dump import LiveDump
+from chatme.storage.dump import LiveDump, is_empty
 from chatme.storage.embedded.replacing import holds_documents, install, locked
 from chatme.storage.engine import DEFAULT_DATABASE, EMBEDDED_FILE, open_engine, prepare_under
 from chatme.storage.moves import begin_move, end_move, move_of, put_in_place
@@ -29,7 +29,7 @@ from chatme.upkeep.files import (
     write_new,
 )
 from chatme.upkeep.progress import Progress
-from chatme.upkeep.stock import Tally, models_by_collection
+from chatme.upkeep.stock import Tally, models_by_collection, tally_of
 
 _DRAFT = "restoring_"
 _BATCH = 500
@@ -74,10 +74,11 @@ async def _restore_embedded(
 async def _restore_mongodb(
     path: Path, settings: Settings, progress: Progress, *, force: bool
 ) -> bool:
-    uploads, mark = settings.data_dir / UPLOADS, f"restore {path.name}"
+    uploads, mark = settings.data_dir / UPLOADS, f"restore of {path.name}"
     async with open_engine(settings) as engine:
         goes_on = force or await move_of(engine) == mark
-        if not goes_on and (await _any_document(engine) or any(files_below(uploads))):
+        held = not await is_empty(engine, list(models_by_collection())) or any(files_below(uploads))
+        if held and not goes_on:
             raise TargetNotEmpty("the database, or the folder of uploads, is not empty")
         with aside(settings.data_dir) as folder:
             with reading_archive(path) as archive:
@@ -150,17 +151,6 @@ async def _compare(
     dump = LiveDump(engine)
     for name in models_by_collection():
         progress.begin(f"verify {name}", await dump.count(prefix + name))
-        tally = Tally()
-        async for page in dump.pages(prefix + name):
-            for document in page:
-                tally.add(document)
-            progress.advance(len(page))
+        tally = await tally_of(dump, prefix + name, progress)
         if not isinstance(wanted, dict) or wanted.get(name, Tally().text) != tally.text:
             raise BadArchive(f"what was loaded into {name} is not what was backed up")
-
-
-async def _any_document(engine: AIOEngine) -> bool:
-    for name in models_by_collection():
-        if await engine.database[name].find_one({}) is not None:
-            return True
-    return False

@@ -1,4 +1,4 @@
-"""What a database holds, as whoever moves all of it sees it. Pure."""
+"""What a database holds, as whoever moves all of it sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from odmantic import Model
 
-from chatme.storage.dump import BY_ID, Order
+from chatme.storage.dump import BY_ID, Dump, Order
+from chatme.upkeep.progress import Progress
 from chatme.wiring import MODELS
 
 # Read while a server writes: first what speaks of messages, so that nothing does that is not
@@ -60,3 +61,13 @@ class Tally:
     def text(self) -> str:
         """Both in one word, to be kept and compared."""
         return f"{self.count}:{self.sum:064x}"
+
+
+async def tally_of(dump: Dump, name: str, progress: Progress) -> Tally:
+    """The tally of a whole collection."""
+    tally = Tally()
+    async for page in dump.pages(name):
+        for document in page:
+            tally.add(document)
+        progress.advance(len(page))
+    return tally

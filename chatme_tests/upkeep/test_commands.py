@@ -57,6 +57,27 @@ def test_a_backup_goes_there_and_back(house: House, tmp_path: Path) -> None:
     assert listed.stdout.count("@example.com") == 3
 
 
+def test_a_copy_is_made_by_words(house: House, tmp_path: Path) -> None:
+    """Folders are named, or URIs; what is refused is told in words, and no password with it."""
+    data, new = house.settings.data_dir, tmp_path / "new"
+    copied = _chatme(tmp_path, "copy", "--from", data, "--to", new)
+    again = _chatme(tmp_path, "copy", "--from", data, "--to", new)
+    nothing = _chatme(tmp_path, "copy", "--from", tmp_path / "no", "--to", new)
+    bad = _chatme(tmp_path, "copy", "--from", data, "--to", "mongodb://ada:hush@localhost:99999/")
+    itself = _chatme(data, "copy", "--from", data)
+    configured = _chatme(tmp_path / "newer", "copy", "--from", data)
+
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert "documents are copied and compared" in copied.stdout
+    assert again.stderr == "Nothing was copied: there is something in the target.\n"
+    assert nothing.stderr == f"Nothing was copied: there is no database in {tmp_path / 'no'}.\n"
+    assert "cannot be read" in bad.stderr
+    assert "hush" not in bad.stderr
+    assert "one and the same" in itself.stderr
+    assert [each.returncode for each in (again, nothing, bad, itself)] == [1] * 4
+    assert (configured.returncode, configured.stdout) == (0, copied.stdout)
+
+
 def test_a_server_in_the_way_is_told(house: House, tmp_path: Path) -> None:
     """A backup is taken beside the server, a restore is not put under it."""
     data, file = house.settings.data_dir, tmp_path / "backup"

@@ -165,8 +165,8 @@ async def test_nobody_serves_half_a_database(
     """Where collections were being put in place, no server starts before that is done."""
     async with place_of(kind, tmp_path / "new") as settings:
         async with open_engine(settings) as engine:
-            await begin_move(engine, f"restore {backup.name}")
-        with pytest.raises(DatabaseError, match="not whole: run “chatme restore backup"):
+            await begin_move(engine, f"restore of {backup.name}")
+        with pytest.raises(DatabaseError, match="not whole: a restore of backup"):
             async with open_services(settings):
                 raise AssertionError("served half a database")
         # MongoDB's mark is of this very backup; a file's is of something else.

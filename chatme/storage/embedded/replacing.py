@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
@@ -38,8 +38,11 @@ def holds_documents(path: Path, database: str) -> bool:
 
 def install(source: Path, target: Path) -> None:
     """Puts a closed file in the place of another, or of none, by one renaming."""
+    # Two connections that close at once may each leave the emptying of the log to the other.
+    _empty_log(source)
     if target.exists():
-        _empty_log(target)
+        with suppress(sqlite3.DatabaseError):  # whatever it is, it goes
+            _empty_log(target)
     # A log that is left would be read into the new file.
     for ending in ("-wal", "-shm"):
         target.with_name(target.name + ending).unlink(missing_ok=True)
@@ -48,12 +51,11 @@ def install(source: Path, target: Path) -> None:
 
 
 def _empty_log(path: Path) -> None:
-    """What stands in the log goes into the file, as far as it is a database."""
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.DatabaseError:
-        return
+    """What stands in the log goes into the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise PyMongoError(f"{path} is in use")
 
 
 def sync_folder(folder: Path) -> None:

@@ -47,6 +47,16 @@ async def test_a_log_that_is_left_does_not_come_along(tmp_path: Path) -> None:
     assert not new.exists()
 
 
+async def test_its_own_log_comes_along(tmp_path: Path) -> None:
+    """What stands in the log of the new file alone is in it afterwards."""
+    new, place = tmp_path / "new.db", tmp_path / "chatme.db"
+    await _make(new, "new")
+    await _crash(new)
+    install(new, place)
+
+    assert await _words(place) == ["new", "in the log"]
+
+
 async def test_rubbish_is_replaced(tmp_path: Path) -> None:
     """What is no database, with a log or without, makes room as well; so does nothing."""
     place = tmp_path / "chatme.db"

@@ -63,6 +63,7 @@ from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, ping, prepare
 from chatme.storage.lifeline import Lifeline
+from chatme.storage.migrations import MIGRATIONS, migrate
 from chatme.storage.moves import refuse_unfinished
 from chatme.uploads.models import Upload, UseKind
 from chatme.uploads.routes import UploadDoor
@@ -117,16 +118,17 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """All services over the database that the settings name, until the block ends.
 
-    Raises `storage.engine.DatabaseError` where the database cannot be opened, or is not whole. With
-    ``patient``
-    the block begins before that is known: `Services.opening` goes on trying while it is away.
+    Raises `storage.engine.DatabaseError` where the database cannot be opened, is not whole, or is of
+    a newer program. With ``patient`` the block begins before that is known: `Services.opening` goes on trying while it is away.
     """
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(open_metrics(__version__))
         engine = await stack.enter_async_context(open_engine(settings, metrics))
+        now = clock or SystemClock()
 
         async def make_ready() -> None:
             await refuse_unfinished(engine)
+            await migrate(engine, MIGRATIONS, now, alone=settings.mongodb_uri is None)
             await prepare(engine, MODELS)
 
         lifeline = Lifeline(
@@ -142,7 +144,6 @@ async def open_services(
         hub = Hub(metrics)
         backplane = MemoryBackplane()
         backplane.subscribe(hub.receive)
-        now = clock or SystemClock()
         depot = await stack.enter_async_context(open_depot(engine, now, settings))
         base = Base(
             settings,

@@ -12,14 +12,17 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import bson
+
 from chatme import __version__
 from chatme.clock import Clock, timestamp
 from chatme.settings import Settings
 from chatme.storage.dump import Dump, open_dump
+from chatme.storage.migrations import MIGRATIONS, SCHEMA, version_of
 from chatme.upkeep.archive import PIECE_BYTES, ArchiveWriter, writing_archive
 from chatme.upkeep.files import UPLOADS, files_below
 from chatme.upkeep.progress import Progress
-from chatme.upkeep.stock import Tally, models_by_collection, order_of
+from chatme.upkeep.stock import Tally, collections, order_of
 
 
 async def back_up(settings: Settings, path: Path, clock: Clock, progress: Progress) -> None:
@@ -34,14 +37,21 @@ async def back_up(settings: Settings, path: Path, clock: Clock, progress: Progre
                     "version": __version__,
                     "begunAt": timestamp(clock.now()),
                     "isOneMoment": dump.is_one_moment,
+                    "schema": await _schema(dump),
                 }
             )
             tallies = {
                 name: (await _add_collection(dump, name, archive, progress)).text
-                for name in models_by_collection()
+                for name in collections()
             }
             files = _add_files(settings.data_dir / UPLOADS, archive, progress)
             archive.finish({"collections": tallies, "files": files})
+
+
+async def _schema(dump: Dump) -> int:
+    """How many changes the database has had."""
+    found = [bson.decode(each) async for page in dump.pages(SCHEMA) for each in page]
+    return version_of(found[0] if found else None, MIGRATIONS)
 
 
 async def _add_collection(

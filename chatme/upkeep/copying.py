@@ -17,10 +17,11 @@ from odmantic import AIOEngine
 from chatme.settings import Settings
 from chatme.storage.dump import LiveDump, is_empty
 from chatme.storage.engine import EMBEDDED_FILE, describe, open_engine, prepare
+from chatme.storage.migrations import MIGRATIONS, version
 from chatme.storage.moves import begin_move, end_move, move_of, refuse_unfinished
 from chatme.upkeep.progress import Progress
 from chatme.upkeep.restore import TargetNotEmpty
-from chatme.upkeep.stock import Tally, models_by_collection, tally_of
+from chatme.upkeep.stock import Tally, collections, tally_of
 from chatme.wiring import MODELS
 
 
@@ -45,18 +46,20 @@ async def copy(source: Settings, target: Settings, progress: Progress) -> int:
     ):
         await refuse_unfinished(old)
         if await move_of(new) != mark:
-            if not await is_empty(new, list(models_by_collection())):
+            if not await is_empty(new, collections()):
                 raise TargetNotEmpty("there is something in the target")
             await begin_move(new, mark)
         # An embedded file is laid out by its indexes. For MongoDB they are made last: it is faster,
         # and before that nothing expires.
+        # Of an older database a server makes them, once it has changed what they are made of.
+        is_current = await version(old, MIGRATIONS) == len(MIGRATIONS)
         first = target.mongodb_uri is None
-        if first:
+        if is_current and first:
             await prepare(new, MODELS)
         count = 0
-        for name in models_by_collection():
+        for name in collections():
             count += await _copy_collection(old, new, name, progress)
-        if not first:
+        if is_current and not first:
             await prepare(new, MODELS)
         await end_move(new)
     return count

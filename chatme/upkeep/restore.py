@@ -18,6 +18,7 @@ from chatme.settings import Settings
 from chatme.storage.dump import LiveDump, is_empty
 from chatme.storage.embedded.replacing import holds_documents, install, locked
 from chatme.storage.engine import DEFAULT_DATABASE, EMBEDDED_FILE, open_engine, prepare_under
+from chatme.storage.migrations import MIGRATIONS
 from chatme.storage.moves import begin_move, end_move, move_of, put_in_place
 from chatme.upkeep.archive import ArchiveReader, BadArchive, Piece, reading_archive
 from chatme.upkeep.files import (
@@ -29,7 +30,7 @@ from chatme.upkeep.files import (
     write_new,
 )
 from chatme.upkeep.progress import Progress
-from chatme.upkeep.stock import Tally, models_by_collection, tally_of
+from chatme.upkeep.stock import Tally, collections, models_by_collection, tally_of
 
 _DRAFT = "restoring_"
 _BATCH = 500
@@ -62,7 +63,8 @@ async def _restore_embedded(
         draft = settings.model_copy(update={"data_dir": folder})
         with reading_archive(path) as archive:
             async with open_engine(draft, sweeping=False) as engine:
-                await _prepare(engine)  # first: the file is laid out by its indexes
+                if _is_current(archive):
+                    await _prepare(engine)  # first: the file is laid out by its indexes
                 await _load(archive, engine, folder / UPLOADS, progress)
                 await _compare(archive, engine, progress)
         install_files(folder / UPLOADS, uploads)
@@ -77,22 +79,35 @@ async def _restore_mongodb(
     uploads, mark = settings.data_dir / UPLOADS, f"restore of {path.name}"
     async with open_engine(settings) as engine:
         goes_on = force or await move_of(engine) == mark
-        held = not await is_empty(engine, list(models_by_collection())) or any(files_below(uploads))
+        held = not await is_empty(engine, collections()) or any(files_below(uploads))
         if held and not goes_on:
             raise TargetNotEmpty("the database, or the folder of uploads, is not empty")
         with aside(settings.data_dir) as folder:
             with reading_archive(path) as archive:
+                is_current = _is_current(archive)
                 await _drop_drafts(engine)
                 await _load(archive, engine, folder / UPLOADS, progress, _DRAFT)
                 await _compare(archive, engine, progress, _DRAFT)
-            await _prepare(engine, _DRAFT)  # last: it is faster, and nothing expires meanwhile
+            if is_current:
+                await _prepare(engine, _DRAFT)  # last: it is faster, and nothing expires before
             install_files(folder / UPLOADS, uploads)
             await begin_move(engine, mark)
-            for name in models_by_collection():
+            for name in collections():
                 await put_in_place(engine, _DRAFT + name, name)
             await end_move(engine)
             remove_other_files(folder / UPLOADS, uploads)
         return bool(archive.facts.get("isOneMoment"))
+
+
+def _is_current(archive: ArchiveReader) -> bool:
+    """Whether the backup is of a database such as this program has; raises `BadArchive`.
+
+    Of an older one the server makes the indexes, once it has changed what they are made of.
+    """
+    had = archive.facts.get("schema")
+    if not isinstance(had, int) or had > len(MIGRATIONS):
+        raise BadArchive("it is of a newer program's database")
+    return had == len(MIGRATIONS)
 
 
 async def _prepare(engine: AIOEngine, prefix: str = "") -> None:
@@ -102,7 +117,7 @@ async def _prepare(engine: AIOEngine, prefix: str = "") -> None:
 
 async def _drop_drafts(engine: AIOEngine) -> None:
     """What a restore that was cut has left."""
-    for name in models_by_collection():
+    for name in collections():
         await engine.database.drop_collection(_DRAFT + name)
 
 
@@ -114,7 +129,7 @@ async def _load(
     prefix: str = "",
 ) -> None:
     """All that the archive holds, into empty collections and files."""
-    known = models_by_collection()
+    known = collections()
     label = ""
     for entry in archive.entries():
         if isinstance(entry, Piece):
@@ -149,7 +164,7 @@ async def _compare(
     """Reads back what was loaded; raises `BadArchive` where it is not what was written."""
     wanted = archive.manifest.get("collections")
     dump = LiveDump(engine)
-    for name in models_by_collection():
+    for name in collections():
         progress.begin(f"verify {name}", await dump.count(prefix + name))
         tally = await tally_of(dump, prefix + name, progress)
         if not isinstance(wanted, dict) or wanted.get(name, Tally().text) != tally.text:

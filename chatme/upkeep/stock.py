@@ -9,6 +9,7 @@ from hashlib import sha256
 from odmantic import Model
 
 from chatme.storage.dump import BY_ID, Dump, Order
+from chatme.storage.migrations import SCHEMA
 from chatme.upkeep.progress import Progress
 from chatme.wiring import MODELS
 
@@ -38,6 +39,11 @@ def models_by_collection() -> dict[str, type[Model]]:
     found = {str(model.model_config["collection"]): model for model in MODELS}
     rest = [name for name in found if name not in (*_BEFORE_MESSAGES, _MESSAGES, *_LAST)]
     return {name: found[name] for name in (*_BEFORE_MESSAGES, _MESSAGES, *rest, *_LAST)}
+
+
+def collections() -> tuple[str, ...]:
+    """The names of all that is moved: those of the models, and what says how far it is changed."""
+    return SCHEMA, *models_by_collection()
 
 
 def order_of(name: str) -> Order:

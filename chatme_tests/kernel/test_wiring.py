@@ -18,7 +18,7 @@ import chatme
 from chatme.app import create_app
 from chatme.clock import timestamp
 from chatme.settings import Settings
-from chatme.storage.engine import DatabaseError
+from chatme.storage.engine import DatabaseError, open_engine
 from chatme.wiring import MODELS, Services, open_services
 from chatme_tests.fakes import SOMETIME, FrozenClock, settings_of
 
@@ -95,6 +95,17 @@ async def test_a_fault_lets_go_too(tmp_path: Path) -> None:
             raise ZeroDivisionError
     async with open_services(settings):
         pass
+
+
+async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    """What a newer program has changed is not touched by this one."""
+    settings = settings_of(tmp_path)
+    applied = [{"name": f"change {at}"} for at in range(1000)]
+    async with open_engine(settings) as engine:
+        await engine.database["schema"].insert_one({"_id": "schema", "applied": applied})
+    with pytest.raises(DatabaseError, match="use the newer program"):
+        async with open_services(settings):
+            raise AssertionError("opened")
 
 
 async def test_one_assembly_for_one_database(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bson import ObjectId
 from chatme.settings import Settings
 from chatme.storage.dump import LiveDump
 from chatme.storage.engine import open_engine
-from chatme.upkeep.stock import models_by_collection
+from chatme.upkeep.stock import collections
 from chatme_tests.fakes import settings_of
 
 MONGODB_URI = os.environ.get("CHATME_TEST_MONGODB_URI", "")
@@ -51,7 +51,7 @@ async def content_of(settings: Settings) -> Content:
                 async for page in dump.pages(name)
                 for each in page
             }
-            for name in models_by_collection()
+            for name in collections()
         }
 
 
@@ -59,6 +59,5 @@ async def indexes_of(settings: Settings) -> dict[str, set[str]]:
     """The names of every collection's indexes."""
     async with open_engine(settings, sweeping=False) as engine:
         return {
-            name: set(await engine.database[name].index_information())
-            for name in models_by_collection()
+            name: set(await engine.database[name].index_information()) for name in collections()
         }

@@ -123,6 +123,8 @@ def _tamper(path: Path, change: str) -> None:
             data = content
             if change == "tally" and member.name == "manifest.json":
                 data = content.replace(b'"users": "3:', b'"users": "4:')
+            if change == "schema" and member.name == "backup.json":
+                data = content.replace(b'"schema": 0', b'"schema": 999')
             if change == "name":
                 member.name = member.name.replace("database/users", "database/losers")
             member.size = len(data)
@@ -184,3 +186,20 @@ async def test_the_files_are_the_owner_s(backup: Path, tmp_path: Path) -> None:
     assert len(paths) > 5
     for each in paths[:1] + [each for each in paths if each.is_file()]:
         assert stat.S_IMODE(each.stat().st_mode) & 0o077 == 0, each
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_what_a_database_has_had_comes_along(house: House, kind: str, tmp_path: Path) -> None:
+    """A restored database is as far changed as it was, and that of a newer program is refused."""
+    path = tmp_path / "changed.tar.gz"
+    async with open_engine(house.settings) as engine:
+        await engine.database["schema"].insert_one(
+            {"_id": "schema", "applied": [], "claim": None, "beats": 3}
+        )
+    await back_up(house.settings, path, FrozenClock(), Progress())
+    async with place_of(kind, tmp_path / "new") as settings:
+        await _restore(path, settings)
+        assert await content_of(settings) == await content_of(house.settings)
+        _damage(path, "schema")
+        with pytest.raises(BadArchive, match="newer program"):
+            await _restore(path, settings, force=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from chatme.upkeep.stock import Tally, models_by_collection, order_of
+from chatme.upkeep.stock import Tally, collections, models_by_collection, order_of
 from chatme.wiring import MODELS
 
 
@@ -16,6 +16,7 @@ def test_every_model_is_moved() -> None:
     assert sorted(str(each) for each in found.values()) == sorted(str(each) for each in MODELS)
     assert names.index("watermarks") < names.index("messages") < names.index("conversations")
     assert names[-1] == "users"
+    assert collections() == ("schema", *names)
 
 
 def test_messages_are_read_conversation_by_conversation() -> None:

@@ -13,7 +13,8 @@ import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
 from odmantic import AIOEngine, Model
 from odmantic.index import ODMBaseIndex
-from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo import IndexModel
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from chatme.ports import UNMETERED, Meter
 from chatme.settings import Settings
@@ -33,6 +34,8 @@ _SWEEP_SECONDS = 60.0
 
 DatabaseError = PyMongoError
 """Whatever the database, or the way to it, may raise."""
+OperationRefused = OperationFailure
+"""What the database itself answers, being there: it will not do this."""
 
 
 @asynccontextmanager
@@ -116,10 +119,16 @@ async def prepare(engine: AIOEngine, models: Sequence[type[Model]]) -> None:
 
 async def prepare_under(engine: AIOEngine, model: type[Model], name: str) -> None:
     """Makes a model's indexes on a collection of another name."""
-    collection = engine.database[name]
-    for each in model.__indexes__():
-        made = each.get_pymongo_index() if isinstance(each, ODMBaseIndex) else each
-        await collection.create_indexes([made])
+    for each in indexes_of(model):
+        await engine.database[name].create_indexes([each])
+
+
+def indexes_of(model: type[Model]) -> list[IndexModel]:
+    """A model's indexes, but for that of its ids."""
+    return [
+        each.get_pymongo_index() if isinstance(each, ODMBaseIndex) else each
+        for each in model.__indexes__()
+    ]
 
 
 async def ping(engine: AIOEngine) -> None:

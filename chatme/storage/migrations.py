@@ -1,7 +1,7 @@
 """Changes of how documents are stored, each applied once, in order, before a server uses indexes.
 
-One document says how far the database is, and who is changing it. Whoever holds the claim counts it
-up while they work; one that stands still longer than their patience is taken over by others, who wait
+One document says how far the database is, and who changes it. Whoever holds the claim counts it up
+while they work; one that stands still longer than their patience is taken over by others, who wait
 meanwhile. So nobody's clock is compared with another's. A process that was killed, or was so slow
 that its claim was taken, may have done a part, or do it once more beside another: each migration is
 safe to repeat from anywhere, and at any time.

@@ -1,4 +1,4 @@
-"""What an operator does to a whole database: ``backup``, ``restore``, ``copy``."""
+"""What an operator does to a whole database: ``backup``, ``restore``, ``copy``, ``check``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from chatme.clock import SystemClock
 from chatme.settings import Settings
 from chatme.upkeep.archive import BadArchive
 from chatme.upkeep.backup import back_up
+from chatme.upkeep.check.findings import Finding
+from chatme.upkeep.check.run import NotCurrent
+from chatme.upkeep.checking import check
 from chatme.upkeep.copying import CopyDiffers, copy
 from chatme.upkeep.progress import Progress
 from chatme.upkeep.restore import TargetNotEmpty, restore
@@ -21,18 +24,20 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DONE, REFUSED = 0, 1
-COMMANDS = frozenset({"backup", "restore", "copy"})
+COMMANDS = frozenset({"backup", "restore", "copy", "check"})
 _NOT_ONE_MOMENT = "It was taken from MongoDB in use: run “chatme check --repair” before serving."
 
 
 def add_upkeep_commands(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds ``backup``, ``restore``, ``copy``."""
+    """Adds ``backup``, ``restore``, ``copy`` and ``check``."""
     taken = commands.add_parser("backup", help="write database and uploads to one file")
     taken.add_argument("file", type=Path, help="a file that is not there yet")
     put_back = commands.add_parser("restore", help="put a backup in the place of the database")
     put_back.add_argument("file", type=Path)
     put_back.add_argument("--force", action="store_true", help="replace what is there")
     moved = commands.add_parser("copy", help="copy a database into another, of either kind")
+    looked = commands.add_parser("check", help="look for what cannot be in a database")
+    looked.add_argument("--repair", action="store_true", help="mend what a crash may leave")
     place = "a data folder, or MongoDB's URI; else the configured database"
     moved.add_argument("--from", dest="source", metavar="PLACE", help=place)
     moved.add_argument("--to", dest="target", metavar="PLACE", help=place)
@@ -45,7 +50,9 @@ async def run_upkeep_command(settings: Settings, wanted: argparse.Namespace) -> 
             return await _back_up(settings, wanted.file, progress)
         if wanted.command == "restore":
             return await _restore(settings, wanted, progress)
-        return await _copy(settings, wanted, progress)
+        if wanted.command == "copy":
+            return await _copy(settings, wanted, progress)
+        return await _check(settings, wanted, progress)
 
 
 async def _back_up(settings: Settings, path: Path, progress: Progress) -> int:
@@ -77,6 +84,20 @@ async def _copy(settings: Settings, wanted: argparse.Namespace, progress: Progre
         return _refuse(progress, f"The copy is not whole: {error} Run it again.")
     words = f"{count:,} documents are copied and compared. The uploads' files stay where they are."
     return _say(progress, words)
+
+
+async def _check(settings: Settings, wanted: argparse.Namespace, progress: Progress) -> int:
+    def say(finding: Finding, mended: bool) -> None:
+        _say(progress, f"{finding.words}{' (mended)' if mended else ''}")
+
+    try:
+        outcome = await check(settings, progress, say, repair=wanted.repair)
+    except (NotCurrent, FileNotFoundError) as error:
+        return _refuse(progress, f"Nothing was checked: {error}.")
+    if not outcome.found:
+        return _say(progress, "All is well.")
+    words = f"Faults: {outcome.found:,}, mended: {outcome.mended:,}."
+    return _say(progress, words) if outcome.mended >= outcome.found else _refuse(progress, words)
 
 
 def _settings_of(settings: Settings, place: str | None) -> Settings:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chatme.storage.engine import open_engine
 from chatme_tests.server import ROOT, Server
 from chatme_tests.upkeep.house import House, furnish
 
@@ -88,3 +89,26 @@ def test_a_server_in_the_way_is_told(house: House, tmp_path: Path) -> None:
     assert made.returncode == 0
     assert refused.returncode == 1
     assert "in use by another process" in refused.stderr
+
+
+async def test_a_check_says_what_is_wrong(house: House, tmp_path: Path) -> None:
+    """All is well, or each fault has its line, with status 1 until all are mended."""
+    data = house.settings.data_dir
+    well = _chatme(data, "check")
+    async with open_engine(house.settings) as engine:
+        activities = engine.database["activities"]
+        await activities.update_one({"_id": house.group}, {"$set": {"seq": 3}})
+    wrong = _chatme(data, "check")
+    mended = _chatme(data, "check", "--repair")
+    after = _chatme(data, "check", "--repair")
+    nothing = _chatme(tmp_path / "no", "check")
+
+    assert (well.returncode, well.stdout) == (0, "All is well.\n")
+    assert wrong.returncode == 1
+    assert wrong.stdout.startswith(f"conversation {house.group}: its activity says 3, ")
+    assert wrong.stderr == "Faults: 1, mended: 0.\n"
+    assert mended.returncode == 0
+    assert mended.stdout.endswith(" (mended)\nFaults: 1, mended: 1.\n")
+    assert (after.returncode, after.stdout) == (0, "All is well.\n")
+    assert nothing.returncode == 1
+    assert "there is no database" in nothing.stderr

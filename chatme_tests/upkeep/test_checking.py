@@ -1,0 +1,44 @@
+"""The check of the settings' database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatme.clock import SystemClock
+from chatme.storage.engine import DatabaseError, open_engine
+from chatme.upkeep.check.findings import Finding
+from chatme.upkeep.checking import check
+from chatme.upkeep.progress import Progress
+from chatme_tests.fakes import settings_of
+from chatme_tests.upkeep.house import furnish
+
+
+def _say(_: Finding, __: bool) -> None:
+    """Nobody listens."""
+
+
+async def test_a_repair_finishes_erasures(tmp_path: Path) -> None:
+    """An erasure counts as mended once it is at its end, and only where that is wanted."""
+    house = await furnish(tmp_path)
+    async with open_engine(house.settings) as engine:
+        begun = {"_id": house.cyd, "begun_at": SystemClock().now()}
+        await engine.database["erasures"].insert_one(begun)
+    seen = await check(house.settings, Progress(), _say)
+    mended = await check(house.settings, Progress(), _say, repair=True)
+    after = await check(house.settings, Progress(), _say)
+
+    assert [(each.found, each.mended) for each in (seen, mended, after)] == [(1, 0), (1, 1), (0, 0)]
+
+
+async def test_a_database_in_use_is_refused(tmp_path: Path) -> None:
+    """While a server has the file it is not checked, and no file is made where there is none."""
+    house = await furnish(tmp_path / "house")
+    async with open_engine(house.settings):
+        with pytest.raises(DatabaseError, match="in use"):
+            await check(house.settings, Progress(), _say)
+    with pytest.raises(FileNotFoundError):
+        await check(settings_of(tmp_path / "no"), Progress(), _say)
+
+    assert not (tmp_path / "no" / "chatme.db").exists()

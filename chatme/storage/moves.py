@@ -5,37 +5,38 @@ from __future__ import annotations
 from odmantic import AIOEngine
 from pymongo.errors import PyMongoError
 
-_COLLECTION = "moves"
+MOVES = "moves"
 _ID = "move"
 
 
 class UnfinishedMove(PyMongoError):
     """Something was being moved into the database, and not all of it is there."""
 
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the database is not whole: a {what} was cut; run it again")
+
 
 async def move_of(engine: AIOEngine) -> str | None:
     """What is being moved into the database, in words; None where it is whole."""
-    found = await engine.database[_COLLECTION].find_one({"_id": _ID})
+    found = await engine.database[MOVES].find_one({"_id": _ID})
     return None if found is None else str(found["what"])
 
 
 async def begin_move(engine: AIOEngine, what: str) -> None:
     """From now on the database is not whole."""
-    await engine.database[_COLLECTION].update_one(
-        {"_id": _ID}, {"$set": {"what": what}}, upsert=True
-    )
+    await engine.database[MOVES].update_one({"_id": _ID}, {"$set": {"what": what}}, upsert=True)
 
 
 async def end_move(engine: AIOEngine) -> None:
     """The database is whole."""
-    await engine.database[_COLLECTION].delete_one({"_id": _ID})
+    await engine.database[MOVES].delete_one({"_id": _ID})
 
 
 async def refuse_unfinished(engine: AIOEngine) -> None:
     """Raises `UnfinishedMove` unless the database is whole."""
     what = await move_of(engine)
     if what is not None:
-        raise UnfinishedMove(f"the database is not whole: a {what} was cut; run it again")
+        raise UnfinishedMove(what)
 
 
 async def put_in_place(engine: AIOEngine, draft: str, name: str) -> None:

@@ -19,6 +19,7 @@ from chatme.clock import Clock, timestamp
 from chatme.settings import Settings
 from chatme.storage.dump import Dump, open_dump
 from chatme.storage.migrations import MIGRATIONS, SCHEMA, version_of
+from chatme.storage.moves import MOVES, UnfinishedMove
 from chatme.upkeep.archive import PIECE_BYTES, ArchiveWriter, writing_archive
 from chatme.upkeep.files import UPLOADS, files_below
 from chatme.upkeep.progress import Progress
@@ -28,9 +29,11 @@ from chatme.upkeep.stock import Tally, collections, order_of
 async def back_up(settings: Settings, path: Path, clock: Clock, progress: Progress) -> None:
     """Writes a backup to a file that must not be there yet.
 
-    Raises `DatabaseError`, and `OSError` where it cannot be written.
+    Raises `DatabaseError`, also for half a database, and `OSError` where it cannot be written.
     """
     async with open_dump(settings) as dump:
+        async for page in dump.pages(MOVES):
+            raise UnfinishedMove(str(bson.decode(page[0])["what"]))
         with writing_archive(path) as archive:
             archive.begin(
                 {

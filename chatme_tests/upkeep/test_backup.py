@@ -9,6 +9,7 @@ import bson
 import pytest
 
 from chatme.storage.engine import DatabaseError, open_engine
+from chatme.storage.moves import begin_move
 from chatme.upkeep.archive import Piece, reading_archive
 from chatme.upkeep.backup import back_up
 from chatme.upkeep.progress import Progress
@@ -62,6 +63,18 @@ async def test_large_collections_come_in_pieces(kind: str, tmp_path: Path) -> No
     assert len(pieces) == 3
     assert max(pieces) < 4 * 1024 * 1024 + 100_000
     assert archive.facts["isOneMoment"] is (kind == "embedded")
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_half_a_database_is_not_backed_up(kind: str, tmp_path: Path) -> None:
+    """What is being moved in is refused in words, and no file is left."""
+    async with place_of(kind, tmp_path / "data") as settings:
+        async with open_engine(settings) as engine:
+            await begin_move(engine, "copy from elsewhere")
+        with pytest.raises(DatabaseError, match="a copy from elsewhere was cut"):
+            await back_up(settings, tmp_path / "backup", FrozenClock(), Progress())
+
+    assert not (tmp_path / "backup").exists()
 
 
 async def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:

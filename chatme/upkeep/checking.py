@@ -11,6 +11,7 @@ from chatme.settings import Settings
 from chatme.storage import atomic
 from chatme.storage.engine import EMBEDDED_FILE, open_engine
 from chatme.upkeep.check.findings import Finding
+from chatme.upkeep.check.plans import slow_queries
 from chatme.upkeep.check.run import Check, Outcome
 from chatme.upkeep.progress import Progress
 from chatme.wiring import open_services
@@ -25,9 +26,12 @@ async def check(
     say: Callable[[Finding, bool], object],
     *,
     repair: bool = False,
+    explain: bool = False,
     pause: float = PAUSE,
 ) -> Outcome:
     """Looks at the whole database, and mends what can be mended where that is wanted.
+
+    Where ``explain`` is, queries that no index serves are faults as well, if the server tells.
 
     Raises `NotCurrent`, `FileNotFoundError`, and `DatabaseError`, also where a server has the file.
     """
@@ -37,6 +41,9 @@ async def check(
     async with open_engine(settings, sweeping=False) as engine:
         pause = 0.0 if is_embedded else pause
         outcome = await Check(engine, progress, say, pause=pause, repair=repair).run()
+        for each in (await slow_queries(engine) or ()) if explain else ():
+            outcome.found += 1
+            say(each, False)
         cut = await _erasures(engine)
     if repair and cut:
         # They are the services' own work: as at the start of a server, and to the end.

@@ -38,6 +38,7 @@ def add_upkeep_commands(commands: _SubParsersAction[argparse.ArgumentParser]) ->
     moved = commands.add_parser("copy", help="copy a database into another, of either kind")
     looked = commands.add_parser("check", help="look for what cannot be in a database")
     looked.add_argument("--repair", action="store_true", help="mend what a crash may leave")
+    looked.add_argument("--explain", action="store_true", help="name queries without an index")
     place = "a data folder, or MongoDB's URI; else the configured database"
     moved.add_argument("--from", dest="source", metavar="PLACE", help=place)
     moved.add_argument("--to", dest="target", metavar="PLACE", help=place)
@@ -91,7 +92,7 @@ async def _check(settings: Settings, wanted: argparse.Namespace, progress: Progr
         _say(progress, f"{finding.words}{' (mended)' if mended else ''}")
 
     try:
-        outcome = await check(settings, progress, say, repair=wanted.repair)
+        outcome = await check(settings, progress, say, repair=wanted.repair, explain=wanted.explain)
     except (NotCurrent, FileNotFoundError) as error:
         return _refuse(progress, f"Nothing was checked: {error}.")
     if not outcome.found:

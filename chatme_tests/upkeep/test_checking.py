@@ -32,6 +32,22 @@ async def test_a_repair_finishes_erasures(tmp_path: Path) -> None:
     assert [(each.found, each.mended) for each in (seen, mended, after)] == [(1, 0), (1, 1), (0, 0)]
 
 
+async def test_slow_queries_are_told_where_wanted(tmp_path: Path) -> None:
+    """A query that no index serves is a fault of its own, for who asks for it."""
+    house = await furnish(tmp_path)
+    async with open_engine(house.settings) as engine:
+        await engine.database["blocks"].drop_index("blocked")
+    words: list[str] = []
+    plain = await check(house.settings, Progress(), _say)
+    await check(house.settings, Progress(), lambda each, _: words.append(each.words), explain=True)
+
+    assert plain.found == 1
+    assert words == [
+        "blocks: the index blocked is missing",
+        "blocks: who blocks one looks at every document",
+    ]
+
+
 async def test_a_database_in_use_is_refused(tmp_path: Path) -> None:
     """While a server has the file it is not checked, and no file is made where there is none."""
     house = await furnish(tmp_path / "house")

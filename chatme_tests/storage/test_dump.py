@@ -33,6 +33,23 @@ async def test_an_embedded_file_is_read_beside_its_server(tmp_path: Path) -> Non
             assert await _numbers(dump, order=(("n", -1),)) == list(range(COUNT))
 
 
+async def test_a_log_that_grows_meanwhile_has_no_hole(tmp_path: Path) -> None:
+    """Read by its numbers while others are added, a log is a beginning of what it became."""
+    async with open_engine(settings_of(tmp_path)) as engine:
+        things = engine.database["things"]
+        await things.create_index([("n", 1)])
+        await things.insert_many([{"n": at} for at in range(COUNT)])
+        following, found = COUNT, []
+        async for page in LiveDump(engine).pages("things", (("n", 1),)):
+            found += [bson.decode(each)["n"] for each in page]
+            if following < 2 * COUNT:
+                await things.insert_many([{"n": following + at} for at in range(100)])
+                following += 100
+
+    assert len(found) >= COUNT
+    assert found == list(range(len(found)))
+
+
 async def test_an_open_database_is_read_in_order(tmp_path: Path) -> None:
     """A live dump gives every document once, in the order asked for, byte for byte."""
     async with open_engine(settings_of(tmp_path)) as engine:

@@ -138,7 +138,9 @@ async def test_a_claim_that_stands_still_is_taken_over(engine: AIOEngine) -> Non
     await _migrate(engine, Toys(), IMPATIENT)
     await waiting
 
-    assert await _toys(engine) == {"one": 1, "two": 1, "three": 1}
+    # The impatient one may take what the other is at as well, and do it once more.
+    assert set(await _toys(engine)) == {"one", "two", "three"}
+    assert await version(engine, toys.all) == 3
 
 
 async def test_who_is_alone_waits_for_nobody(engine: AIOEngine) -> None:
@@ -164,7 +166,7 @@ async def test_who_lost_the_claim_writes_down_nothing(engine: AIOEngine) -> None
     await first
 
     assert "two ends" not in slow.said
-    assert quick.said == ["two begins", "two ends", "three begins", "three ends"]
+    assert "two ends" in quick.said
     assert await version(engine, quick.all) == 3
 
 

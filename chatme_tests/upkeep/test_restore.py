@@ -87,6 +87,22 @@ async def test_a_full_place_is_kept(house: House, backup: Path, kind: str, tmp_p
         assert _files(settings) == {"ab/cd.webp": b"pixels"}
 
 
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_a_backup_leads_from_one_engine_to_another(
+    house: House, backup: Path, kind: str, tmp_path: Path
+) -> None:
+    """What was backed up from either engine is restored into a file, and said to be of one moment
+    where it is."""
+    async with place_of(kind, tmp_path / "first") as settings:
+        await _restore(backup, settings)
+        await back_up(settings, tmp_path / "second.tar.gz", FrozenClock(), Progress())
+    settings = settings_of(tmp_path / "second")
+    is_one_moment = await _restore(tmp_path / "second.tar.gz", settings)
+
+    assert is_one_moment is (kind == "embedded")
+    assert await content_of(settings) == await content_of(house.settings)
+
+
 async def test_uploads_alone_are_not_nothing(backup: Path, tmp_path: Path) -> None:
     """A folder with files of somebody's and no database is not written over either."""
     (tmp_path / "new" / "uploads").mkdir(parents=True)

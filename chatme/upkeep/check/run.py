@@ -27,6 +27,7 @@ from chatme.upkeep.progress import Progress
 from chatme.upkeep.stock import models_by_collection
 
 PAGE = 100
+_LEAST_ID = ObjectId("0" * 24)
 
 Examine = Callable[[AIOEngine, Sequence[Any]], Awaitable[list[Finding]]]
 EXAMINERS: Mapping[str, Examine] = {
@@ -85,6 +86,7 @@ class Check:
         models = models_by_collection()
         for name, model in models.items():
             await self._take(await _missing_indexes(self._engine, name, model))
+            await self._take(await _strangers(self._engine, name))
         for name, model in models.items():
             total = await self._engine.database[name].estimated_document_count()
             self._progress.begin(f"check {name}", total)
@@ -148,13 +150,27 @@ def _unreadable(error: DocumentParsingError | ValidationError) -> str:
     return f"it cannot be read, for {', '.join(sorted(fields)[:5])}"
 
 
+async def _strangers(engine: AIOEngine, name: str) -> list[Finding]:
+    """Ids are of one kind: another one stands before all or behind all of ours."""
+    found = set()
+    for way in (1, -1):
+        end: Any = await engine.database[name].find_one({}, {"_id": 1}, sort=[("_id", way)])
+        if end is not None and not isinstance(end["_id"], ObjectId):
+            kind = type(end["_id"]).__name__
+            found.add(f"{name}: a document has an id that is none of ours, of type {kind}")
+    return [Finding(words) for words in sorted(found)]
+
+
 async def _ids(engine: AIOEngine, name: str) -> AsyncIterator[list[ObjectId]]:
-    """All ids of a collection, a page at a time."""
-    page: list[ObjectId] = []
-    async for document in engine.database[name].find({}, {"_id": 1}, sort=[("_id", 1)]):
-        page.append(document["_id"])
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
+    """All ids of a collection, a page at a time.
+
+    Each page is asked for anew: a cursor would not outlive what is done between two pages.
+    """
+    bound = {"$gte": _LEAST_ID}
+    while True:
+        found = engine.database[name].find({"_id": bound}, {"_id": 1}, sort=[("_id", 1)])
+        page = [each["_id"] for each in await found.limit(PAGE).to_list(None)]
+        if not page:
+            return
         yield page
+        bound = {"$gt": page[-1]}

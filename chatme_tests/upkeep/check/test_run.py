@@ -43,6 +43,17 @@ async def test_what_cannot_be_read_is_told_without_its_words(stage: Stage) -> No
     assert "my secret" not in "".join(found)
 
 
+async def test_a_strange_id_is_told(stage: Stage) -> None:
+    """A document whose id is of another kind is told, and does not hide those behind it."""
+    async with open_engine(stage.settings) as engine:
+        await engine.database["activities"].insert_one({"_id": 7})
+    await stage.change("activities", {"_id": stage.house.group}, {"seq": 1})
+    found = [each.words.split(",")[0] for each in await stage.look()]
+
+    assert found[0] == "activities: a document has an id that is none of ours"
+    assert len(found) == 2
+
+
 async def test_an_index_is_made_again(stage: Stage) -> None:
     """A missing index is told and made."""
     async with open_engine(stage.settings) as engine:

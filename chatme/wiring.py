@@ -118,8 +118,9 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """All services over the database that the settings name, until the block ends.
 
-    Raises `storage.engine.DatabaseError` where the database cannot be opened, is not whole, or is of
-    a newer program. With ``patient`` the block begins before that is known: `Services.opening` goes on trying while it is away.
+    Raises `storage.engine.DatabaseError` where the database cannot be opened, is not whole, or is
+    of a newer program. With ``patient`` the block begins before that is known: `Services.opening`
+    goes on trying while the database is away.
     """
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(open_metrics(__version__))

@@ -56,8 +56,9 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Below a warning they tell of addresses, headers and PKCE verifiers.
-    for name in ("authlib", "httpx2", "httpcore2"):
+    # Below a warning they tell of addresses, headers and PKCE verifiers, and pymongo of whole
+    # commands: what people write, and hashes.
+    for name in ("authlib", "httpx2", "httpcore2", "pymongo"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its request lines carry the query string, which may carry a token; ours do not.
     logging.getLogger("uvicorn.access").disabled = True

@@ -131,3 +131,12 @@ def test_a_terminal_gets_words() -> None:
     assert "it happened" in terminal.getvalue()
     assert "hunter2" not in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
+
+
+def test_the_driver_tells_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """What pymongo tells in detail, such as the documents it writes, is not logged."""
+    configure_logging("debug")
+    logging.getLogger("pymongo.command").debug('{"insert": "messages", "content": "a whisper"}')
+    logging.getLogger("pymongo.connection").warning("lost")
+
+    assert [each["event"] for each in lines(capsys)] == ["lost"]

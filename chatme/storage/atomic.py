@@ -7,6 +7,7 @@ here, with the condition inside the update.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ Update = Mapping[str, Any]
 
 _DUPLICATE_KEY = 11000
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_INDEX_NAME = re.compile(r" index: (\S+) dup key")
 
 
 class Duplicate(Exception):
@@ -56,6 +58,22 @@ def _direction(key: str) -> tuple[str, int]:
     return key, pymongo.ASCENDING
 
 
+def refusal(model: type[Model], error: DuplicateKeyError) -> Duplicate:
+    """What refused a write. MongoDB says it as `keyPattern`; servers that speak its protocol may
+    leave that out, and name the index in the message alone."""
+    details = error.details or {}
+    if "keyPattern" in details:
+        return Duplicate(list(details["keyPattern"]))
+    named = _INDEX_NAME.search(str(details.get("errmsg", "")))
+    name = named[1] if named else ""
+    if name == "_id_":
+        return Duplicate(["_id"])
+    for each in model.__indexes__():
+        if isinstance(each, IndexModel) and each.document["name"] == name:
+            return Duplicate(list(each.document["key"]))
+    return Duplicate([])
+
+
 async def insert(engine: AIOEngine, document: Model, beside: Mapping[str, Any] = _NOTHING) -> None:
     """Inserts a new document; raises `Duplicate` where a unique index refuses it.
 
@@ -65,7 +83,7 @@ async def insert(engine: AIOEngine, document: Model, beside: Mapping[str, Any] =
     try:
         await engine.get_collection(type(document)).insert_one(fields)
     except DuplicateKeyError as error:
-        raise Duplicate(list((error.details or {}).get("keyPattern", {}))) from None
+        raise refusal(type(document), error) from None
 
 
 async def insert_missing(engine: AIOEngine, documents: Sequence[Model]) -> None:
@@ -91,7 +109,7 @@ async def update(
     try:
         result = await engine.get_collection(model).update_one(filter_, change, upsert=upsert)
     except DuplicateKeyError as error:
-        raise Duplicate(list((error.details or {}).get("keyPattern", {}))) from None
+        raise refusal(model, error) from None
     return bool(result.matched_count or result.upserted_id is not None)
 
 
@@ -146,7 +164,7 @@ async def update_and_get(
             filter_, change, return_document=ReturnDocument.AFTER, upsert=upsert
         )
     except DuplicateKeyError as error:
-        raise Duplicate(list((error.details or {}).get("keyPattern", {}))) from None
+        raise refusal(model, error) from None
     return None if document is None else model.model_validate_doc(document)
 
 

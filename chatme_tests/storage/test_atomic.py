@@ -1,4 +1,4 @@
-"""The writes that ODMantic cannot express, on the embedded engine."""
+"""The writes that ODMantic cannot express."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pymongo
 import pytest
 from odmantic import AIOEngine, Field, Model
 from odmantic.config import ODMConfigDict
+from pymongo.errors import DuplicateKeyError
 
 from chatme.clock import new_id
 from chatme.storage import atomic
@@ -109,6 +110,26 @@ async def test_a_duplicate_names_its_fields(engine: AIOEngine) -> None:
         assert str(caught.value) == ", ".join(fields)
 
     assert await _names(engine) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("details", "fields"),
+    [
+        ({"keyPattern": {"room": 1, "seat": -1}, "errmsg": "other words"}, ("room", "seat")),
+        ({"errmsg": "E11000 … c.things index: place dup key: { x: 1 }"}, ("room", "seat")),
+        ({"errmsg": "E11000 … c.things index: name dup key: { x: 1 }"}, ("name",)),
+        ({"errmsg": "E11000 … c.things index: _id_ dup key: { x: 1 }"}, ("_id",)),
+        ({"errmsg": "E11000 … c.things index: foreign dup key: { x: 1 }"}, ()),
+        ({}, ()),
+    ],
+)
+def test_a_refusal_is_read_from_what_is_said(
+    details: dict[str, Any], fields: tuple[str, ...]
+) -> None:
+    """A server's own list of fields counts, and else the name of the index, where it is ours."""
+    error = DuplicateKeyError("refused", 11000, details)
+
+    assert atomic.refusal(Thing, error).fields == fields
 
 
 async def test_only_what_is_missing_is_inserted(engine: AIOEngine) -> None:

@@ -1,6 +1,6 @@
 """What stands in for the outside world: a clock moved by hand, and ears that keep what they hear.
 
-The database is no fake: `opened_engine` is the real embedded one, over a folder of the test's own.
+The database is no fake: `opened_engine` is the real one, over a folder of the test's own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from odmantic import AIOEngine, Model
 from chatme.ports import Event
 from chatme.settings import Settings, load_settings
 from chatme.storage.engine import open_engine, prepare
+from chatme_tests.databases import uri_of
 
 SOMETIME = datetime(2040, 1, 31, 12, 0, 0)
 """Where frozen clocks begin: ahead of the machine's, so that no TTL index finds anything old."""
@@ -75,15 +76,20 @@ class RecordingCloser:
 
 
 def settings_of(folder: Path, **more: Any) -> Settings:
-    """Settings over a folder, untouched by this machine's ``.env`` and database."""
-    given = {"app_env": "test", "mongodb_uri": None, "password_cost": 4, "port": 0}
+    """Settings over a folder and its database, untouched by this machine's ``.env``.
+
+    With ``mongodb_uri=None`` it is the embedded database, wherever those of other tests are.
+    """
+    if "mongodb_uri" not in more:
+        more["mongodb_uri"] = uri_of(folder)
+    given = {"app_env": "test", "password_cost": 4, "port": 0}
     given |= {"redis_url": None, "rate_limit_short": None, "rate_limit_long": None}
     return load_settings(_env_file=None, data_dir=folder, **{**given, **more})
 
 
 @asynccontextmanager
 async def opened_engine(folder: Path, models: Sequence[type[Model]]) -> AsyncIterator[AIOEngine]:
-    """The embedded database in a folder, with the models' indexes, until the block ends."""
+    """The database of a folder, with the models' indexes, until the block ends."""
     async with open_engine(settings_of(folder)) as engine:
         await prepare(engine, models)
         yield engine

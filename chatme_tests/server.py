@@ -13,19 +13,35 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from chatme_tests.databases import uri_of
+
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
 
 
-class Server:
-    """`chatme serve` over a data folder; `with` it. It picks a free port and keeps it."""
+def database_setting(data: Path) -> dict[str, str]:
+    """What a process is told of the database for a data folder."""
+    uri = uri_of(data)
+    return {} if uri is None else {"MONGODB_URI": uri}
 
-    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+
+class Server:
+    """`chatme serve` over a data folder; `with` it. It picks a free port and keeps it.
+
+    Where ``embedded``, on the embedded database, wherever those of other tests are.
+    """
+
+    def __init__(
+        self, data: Path, settings: Mapping[str, str] | None = None, *, embedded: bool = False
+    ) -> None:
         self.data = data
         self.url = ""
         self.log: list[str] = []
         self._port = "0"
-        self._settings = dict(settings or {})
+        self._settings = {
+            **({} if embedded else database_setting(data)),
+            **(settings or {}),
+        }
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:

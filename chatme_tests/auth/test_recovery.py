@@ -72,7 +72,9 @@ async def test_the_verified_get_no_letter(desk: Desk, recovery: RecoveryService)
     bob = user_of(await register(desk.auth, "bob@example.com"))
     for user in (ada, ada, bob):
         recovery.request_verification(user)
-    first, second, third = [token_in(each.text) for each in await desk.sent()]
+    letters = await desk.sent()
+    first, second = [token_in(each.text) for each in letters if each.to == "ada@example.com"]
+    (third,) = [token_in(each.text) for each in letters if each.to == "bob@example.com"]
     await recovery.verify(second)
     await deactivate(desk.engine, bob)
     for user in (ada, bob, ObjectId()):

@@ -5,7 +5,6 @@ Set `CHATME_TEST_MONGODB_URI` to run the same promises on a real server.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from chatme.storage.embedded.client import EmbeddedClient
+from chatme_tests.databases import MONGODB_URI, PREFIX
 
-MONGODB_URI = os.environ.get("CHATME_TEST_MONGODB_URI", "")
 ENGINES = ["embedded", *(["mongodb"] if MONGODB_URI else [])]
 
 
@@ -35,7 +34,7 @@ async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 @pytest.fixture
 async def database(client: Any) -> AsyncIterator[Any]:
     """A database of the test's own, dropped afterwards."""
-    name = f"chatme_test_{ObjectId()}"
+    name = f"{PREFIX}{ObjectId()}"
     yield client[name]
     await client.drop_database(name)
 

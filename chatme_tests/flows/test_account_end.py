@@ -8,6 +8,7 @@ import pytest
 
 from chatme.clock import new_id
 from chatme_tests.client import PASSWORD, open_socket, sign_up, signed_up
+from chatme_tests.databases import bytes_of
 from chatme_tests.flows.life_talk import direct, group, history, say, sound_server, verdict, view
 from chatme_tests.server import Server
 
@@ -43,7 +44,7 @@ async def test_an_account_ends(tmp_path: Path) -> None:
                 json={"displayName": "Ada Anew", "email": ada.email, "password": PASSWORD},
             )
         server.stop()
-        database = (tmp_path / "data" / "chatme.db").read_bytes()
+        database = bytes_of(tmp_path / "data")
         server.start()
 
     assert verdict(wrong) == (401, "invalid_credentials")

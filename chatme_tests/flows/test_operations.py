@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorCollection
 
 from chatme.app import create_app
 from chatme.storage.embedded.collection import EmbeddedCollection
 from chatme.wiring import open_services
 from chatme_tests.client import Json, Socket, open_socket
+from chatme_tests.databases import MONGODB_URI
 from chatme_tests.fakes import settings_of
 from chatme_tests.flows.life_crowd import Face, crowd
 from chatme_tests.flows.life_talk import settle
 from chatme_tests.judging import rest_client
 from chatme_tests.serving import App, serving
 
+COLLECTION: Any = AsyncIOMotorCollection if MONGODB_URI else EmbeddedCollection
 ASKING = (
     "find",
     "aggregate",
@@ -44,23 +47,23 @@ ASKING = (
 def _counted() -> Iterator[list[str]]:
     """Every question that a collection is asked while this is open, as ``messages.insert_one``."""
     asked: list[str] = []
-    kept = {name: getattr(EmbeddedCollection, name) for name in ASKING}
+    kept = {name: getattr(COLLECTION, name) for name in ASKING}
 
     def counting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
-        def ask(self: EmbeddedCollection, *given: Any, **named: Any) -> Any:
+        def ask(self: Any, *given: Any, **named: Any) -> Any:
             asked.append(f"{self.name}.{name}")
             return method(self, *given, **named)
 
         return ask
 
     for name, method in kept.items():
-        setattr(EmbeddedCollection, name, counting(name, method))
+        setattr(COLLECTION, name, counting(name, method))
     try:
         yield asked
     finally:
         for name, method in kept.items():
-            setattr(EmbeddedCollection, name, method)
+            setattr(COLLECTION, name, method)
 
 
 @dataclass

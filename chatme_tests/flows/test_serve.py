@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from chatme_tests.client import PASSWORD, open_socket, sign_up, signed_up
 from chatme_tests.judging import rest_client
 from chatme_tests.server import ROOT, Server
@@ -107,8 +109,16 @@ async def test_sigint_is_as_good(data: Path) -> None:
     assert "Traceback" not in server.read_log()
 
 
-async def test_a_folder_has_one_server(server: Server) -> None:
+@pytest.fixture
+def embedded(data: Path) -> Iterator[Server]:
+    """A server on the embedded database, whatever the others are on."""
+    with Server(data, embedded=True) as running:
+        yield running
+
+
+async def test_a_folder_has_one_server(embedded: Server) -> None:
     """A second server on the same folder is refused in words, and the first goes on."""
+    server = embedded
     second = await asyncio.to_thread(
         subprocess.run,
         _command(),
@@ -127,8 +137,9 @@ async def test_a_folder_has_one_server(server: Server) -> None:
         assert (await ada.get("/auth/me"))["displayName"] == "Ada Still"
 
 
-async def test_only_the_owner_reads_the_folder(server: Server) -> None:
+async def test_only_the_owner_reads_the_folder(embedded: Server) -> None:
     """Secrets and database files are for their owner alone, and so is the folder."""
+    server = embedded
     async with signed_up(server.url, "Ada Files"):
         found = [each for each in server.data.rglob("*") if not each.is_dir()]
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in found}

@@ -9,7 +9,7 @@ from chatme_tests.house import plan
 from chatme_tests.house.source import Source
 
 # Rooms of the tests that look at the house as a whole.
-FREE_ROOMS = frozenset({"house", "conformance", "flows", "bench", "autobahn", "docs"})
+FREE_ROOMS = frozenset({"house", "conformance", "flows", "bench", "autobahn", "docs", "mongodb"})
 
 
 def place_of_test(path: str) -> str:

@@ -12,16 +12,19 @@ import pyotp
 import pytest
 
 from chatme_tests.client import PASSWORD, sign_up
-from chatme_tests.server import ROOT, Server
+from chatme_tests.server import ROOT, Server, database_setting
 
 
-def _chatme(data: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+def _chatme(
+    data: Path, *words: str, typed: str = "", embedded: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Runs one command over a data folder."""
     environment = {
         "PATH": os.environ["PATH"],
         "APP_ENV": "test",
         "DATA_DIR": str(data),
         "PASSWORD_COST": "4",
+        **({} if embedded else database_setting(data)),
     }
     return subprocess.run(
         [sys.executable, "-m", "chatme", *words],
@@ -118,8 +121,8 @@ def test_faults_are_told_in_words(data: Path) -> None:
 
 def test_a_database_in_use_is_said_so(data: Path) -> None:
     """While the server runs, the embedded database is its own."""
-    with Server(data):
-        refused = _chatme(data, "list-users")
+    with Server(data, embedded=True):
+        refused = _chatme(data, "list-users", embedded=True)
 
     assert refused.returncode == 1
     assert "The database cannot be used" in refused.stderr

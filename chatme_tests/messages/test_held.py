@@ -6,6 +6,7 @@ from chatme.messages.held import PAGE, HeldMessages
 from chatme.messages.wire import MessageNamed
 from chatme_tests.conversations.world import World
 from chatme_tests.messages.stage import fill
+from chatme_tests.plans import plan_of
 
 
 async def test_own_messages_are_taken_along(world: World) -> None:
@@ -48,8 +49,10 @@ async def test_own_reactions_are_taken_along(world: World) -> None:
         await world.changes.react(ann, MessageNamed(message_id=message.id), "👍")
         await world.changes.react(bob, MessageNamed(message_id=message.id), "🎉")
     held = [each async for each in HeldMessages(world.engine, world.core).reactions(ann)]
-    plan = await world.engine.database["messages"].explain(
-        {"reactions.user": ann, "_id": {"$gt": first.id}}, sort=[("_id", 1)]
+    plan = await plan_of(
+        world.engine.database["messages"],
+        {"reactions.user": ann, "_id": {"$gt": first.id}},
+        [("_id", 1)],
     )
 
     assert [(each.message_id, each.emoji) for each in held] == [(first.id, "👍"), (second.id, "👍")]

@@ -15,6 +15,7 @@ from chatme.messages.wire import MAX_LISTED_IDS, HistoryQuery, MessageNamed, Wor
 from chatme_tests.conversations.engines import AskedEngine, Question
 from chatme_tests.conversations.world import Node, World
 from chatme_tests.messages.stage import fill
+from chatme_tests.plans import plan_of
 
 # What is sorted after it was found, by collection and first field, and why that is enough.
 SORTED_LATER: Mapping[tuple[str, str], str] = {
@@ -148,7 +149,7 @@ async def test_whatever_is_asked_has_an_index(world: World) -> None:
     for (collection, method, form, sort), question in questions.items():
         first = next(iter(question.filter))
         stored = world.engine.get_collection(question.model)
-        plan = await stored.explain(question.filter, sort=list(sort) or None)
+        plan = await plan_of(stored, question.filter, sort)
         words = f"{collection}.{method} {form} by {sort}: {plan}"
         assert plan["index"] is not None, words
         assert plan["sorted"] or (collection, first) in SORTED_LATER, words
@@ -160,6 +161,6 @@ async def test_whatever_is_asked_has_an_index(world: World) -> None:
 async def test_a_full_scan_would_show(world: World) -> None:
     """What no index serves is told apart from what one does."""
     stored = world.engine.get_collection(Message)
-    plan = await stored.explain({"content": "Hi"}, sort=[("created_at", -1)])
+    plan = await plan_of(stored, {"content": "Hi"}, [("created_at", -1)])
 
     assert (plan["index"], plan["sorted"]) == (None, False)

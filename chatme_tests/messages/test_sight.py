@@ -12,6 +12,7 @@ from chatme.messages.models import Message
 from chatme.messages.sight import Sight
 from chatme_tests.conversations.world import World
 from chatme_tests.messages.stage import made
+from chatme_tests.plans import plan_of
 
 TEA = ObjectId()
 ANN, BOB, CYD = PEOPLE = [ObjectId() for _ in range(3)]
@@ -111,8 +112,10 @@ async def test_the_database_is_asked_the_same(
 async def test_a_flood_of_the_blocked_is_not_waded_through(world: World) -> None:
     """Between two, what is left to be seen during a block is found by its own index."""
     sight = Sight(ANN, direct=True, cleared_seq=0, blocked=frozenset({BOB}))
-    plan = await world.engine.get_collection(Message).explain(
-        {"conversation": TEA, "seq": {"$gt": 0}, **sight.conditions()}, sort=[("seq", -1)]
+    plan = await plan_of(
+        world.engine.get_collection(Message),
+        {"conversation": TEA, "seq": {"$gt": 0}, **sight.conditions()},
+        [("seq", -1)],
     )
 
     assert (plan["index"], plan["sorted"]) == ("sender", True)

@@ -22,6 +22,7 @@ from chatme.storage.engine import (
     queues,
 )
 from chatme_tests.fakes import RecordingMeter, settings_of
+from chatme_tests.plans import plan_of
 
 
 class Note(Model):
@@ -82,7 +83,9 @@ def test_the_description_keeps_the_secret(tmp_path: Path, uri: str, words: str) 
 
 def test_the_embedded_database_is_named_by_its_file(tmp_path: Path) -> None:
     """Without a URI the description says where the file lies, in full."""
-    assert describe(settings_of(tmp_path)) == f"embedded, in {tmp_path / 'chatme.db'}"
+    settings = settings_of(tmp_path, mongodb_uri=None)
+
+    assert describe(settings) == f"embedded, in {tmp_path / 'chatme.db'}"
 
 
 async def test_what_is_written_is_there_after_reopening(tmp_path: Path) -> None:
@@ -111,13 +114,21 @@ async def test_prepare_may_be_repeated(tmp_path: Path) -> None:
     async with open_engine(settings) as engine:
         await prepare(engine, [Note])
         assert await _indexes(engine) == first
-        assert (await engine.get_collection(Note).explain({"text": "kept"}))["index"] == "text"
+
+
+async def test_a_prepared_index_is_used(tmp_path: Path) -> None:
+    """A query of an indexed field is answered by the index."""
+    async with open_engine(settings_of(tmp_path / "data")) as engine:
+        await prepare(engine, [Note])
+        plan = await plan_of(engine.get_collection(Note), {"text": "kept"})
+
+    assert plan["index"] == "text"
 
 
 async def test_only_the_owner_reads_it(tmp_path: Path) -> None:
     """The data folder is its owner's alone, and so is every file of the database."""
     folder = tmp_path / "deep" / "data"
-    async with open_engine(settings_of(folder)) as engine:
+    async with open_engine(settings_of(folder, mongodb_uri=None)) as engine:
         await atomic.insert(engine, Note(id=new_id(), text="secret"))
         modes = _modes(folder)
 
@@ -128,7 +139,7 @@ async def test_only_the_owner_reads_it(tmp_path: Path) -> None:
 
 async def test_a_second_opening_is_refused(tmp_path: Path) -> None:
     """Whoever comes second is told in words, and the first goes on."""
-    settings = settings_of(tmp_path / "data")
+    settings = settings_of(tmp_path / "data", mongodb_uri=None)
     async with open_engine(settings) as engine:
         with pytest.raises(DatabaseError, match="in use by another process"):
             async with open_engine(settings):
@@ -144,7 +155,7 @@ async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     rubbish = b"not a database at all " * 100
     file.write_bytes(rubbish)
     with pytest.raises(DatabaseError, match="database"):
-        async with open_engine(settings_of(tmp_path)):
+        async with open_engine(settings_of(tmp_path, mongodb_uri=None)):
             raise AssertionError("opened rubbish")
 
     assert file.read_bytes() == rubbish
@@ -175,7 +186,7 @@ async def test_a_faulty_uri_is_a_database_error(tmp_path: Path, uri: str) -> Non
 async def test_the_embedded_database_is_metered(tmp_path: Path) -> None:
     """Each operation is counted under its name and collection, and its queues can be read."""
     meter = RecordingMeter()
-    async with open_engine(settings_of(tmp_path), meter) as engine:
+    async with open_engine(settings_of(tmp_path, mongodb_uri=None), meter) as engine:
         things = engine.database["things"]
         await things.insert_one({"_id": 1})
         await things.find_one({"_id": 1})

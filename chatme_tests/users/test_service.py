@@ -19,6 +19,7 @@ from chatme.users.service import UserService, query_grams
 from chatme.users.wire import ProfileChange
 from chatme_tests.conversations.engines import AskedEngine
 from chatme_tests.fakes import FrozenClock, opened_engine
+from chatme_tests.plans import plan_of
 
 NOBODY = ObjectId()
 
@@ -162,7 +163,7 @@ async def test_some_are_left_out(users: UserService, engine: AIOEngine) -> None:
 async def test_a_search_uses_the_index(users: UserService, engine: AIOEngine, text: str) -> None:
     """A search of any length goes by the index of grams, and looks at few."""
     await _make(users, "Anna Banana")
-    plan = await engine.get_collection(User).explain({"grams": {"$all": query_grams(text)}})
+    plan = await plan_of(engine.get_collection(User), {"grams": {"$all": query_grams(text)}})
 
     assert plan["index"] == "grams"
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -25,12 +25,27 @@ from chatme.storage.listening import CommandTimes
 
 DEFAULT_DATABASE = "chatme"
 EMBEDDED_FILE = "chatme.db"
-# Until a server is found, a connection made, and an answer there. There is no time-out over all of
-# an operation (timeoutMS), which would be the server's limit for building an index as well: a build
-# that outlasts an answer goes on, and is found done when asked for again.
-_LOOKING_MS = 2000
-_ANSWERING_MS = 5000
 _SWEEP_SECONDS = 60.0
+_PING_SECONDS = 2.0
+
+# What an ack promises: no option of the URI weakens it.
+_CONCERN: Mapping[str, Any] = {"w": "majority", "journal": True}
+
+# Where the URI does not say otherwise. No wait is without end: for a server, for a connection of
+# the pool, for the handshake, for an answer. A read or a write that a lost connection or a change
+# of primary cut is tried once more by the driver; the server knows a write it has made (replica
+# sets). There is no time-out over all of an operation (timeoutMS), which would be the server's limit
+# for building an index as well: a build that outlasts the wait for an answer goes on, and is found
+# done when it is asked for again.
+_DEFAULTS: Mapping[str, Any] = {
+    "serverSelectionTimeoutMS": 2000,
+    "connectTimeoutMS": 2000,
+    "waitQueueTimeoutMS": 2000,
+    "socketTimeoutMS": 5000,
+    "maxPoolSize": 50,
+    "retryWrites": True,
+    "retryReads": True,
+}
 
 DatabaseError = PyMongoError
 """Whatever the database, or the way to it, may raise."""
@@ -78,18 +93,16 @@ async def _open_embedded(path: Path, meter: Meter, sweeping: bool) -> EmbeddedCl
 
 def _motor(uri: str, meter: Meter) -> AsyncIOMotorClient[Any]:
     try:
-        return AsyncIOMotorClient(
-            uri,
-            serverSelectionTimeoutMS=_LOOKING_MS,
-            connectTimeoutMS=_LOOKING_MS,
-            waitQueueTimeoutMS=_LOOKING_MS,
-            socketTimeoutMS=_ANSWERING_MS,
-            w="majority",
-            journal=True,
-            event_listeners=[CommandTimes(meter)],
-        )
+        return AsyncIOMotorClient(uri, event_listeners=[CommandTimes(meter)], **_options(uri))
     except ValueError as error:  # pymongo's word for a faulty port or host
         raise ConfigurationError(f"MONGODB_URI cannot be read: {error}") from error
+
+
+def _options(uri: str) -> dict[str, Any]:
+    # pymongo lets arguments go before the URI: what that says is left out of them.
+    said = {name.lower() for name, _ in parse_qsl(uri.partition("?")[2], keep_blank_values=True)}
+    defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in said}
+    return {**defaults, **_CONCERN}
 
 
 def database_name(uri: str) -> str:
@@ -134,7 +147,7 @@ def indexes_of(model: type[Model]) -> list[IndexModel]:
 async def ping(engine: AIOEngine) -> None:
     """Returns when the database answers; raises the driver's error where it does not, in time."""
     # Else a server that froze with an open connection would keep a thread for as long.
-    with pymongo.timeout(_LOOKING_MS / 1000):
+    with pymongo.timeout(_PING_SECONDS):
         await engine.database.command("ping")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -170,6 +171,31 @@ async def test_a_uri_opens_motor(tmp_path: Path) -> None:
         assert engine.client.write_concern.document == {"w": "majority", "j": True}
 
     assert not (tmp_path / "chatme.db").exists()
+
+
+async def test_no_wait_is_without_end(tmp_path: Path) -> None:
+    """The pool is bounded, each wait has an end, and what a lost connection cut is tried again."""
+    uri = "mongodb://127.0.0.1:1/talk"
+    async with open_engine(settings_of(tmp_path, mongodb_uri=uri)) as engine:
+        options: Any = engine.client.options
+        pool = options.pool_options
+
+        assert (options.server_selection_timeout, pool.wait_queue_timeout) == (5, 5)
+        assert (pool.connect_timeout, pool.socket_timeout, pool.max_pool_size) == (5, 10, 50)
+        assert (options.retry_writes, options.retry_reads) == (True, True)
+
+
+async def test_the_uri_may_say_otherwise(tmp_path: Path) -> None:
+    """The URI's own waits and pool count, in any case of letters; what an ack promises stays."""
+    more = "MaxPoolSize=7&sockettimeoutms=1000&retryWrites=false&w=1&journal=false"
+    uri = f"mongodb://127.0.0.1:1/talk?{more}"
+    async with open_engine(settings_of(tmp_path, mongodb_uri=uri)) as engine:
+        options: Any = engine.client.options
+        pool = options.pool_options
+
+        assert (pool.max_pool_size, pool.socket_timeout, options.retry_writes) == (7, 1, False)
+        assert (pool.connect_timeout, options.retry_reads) == (5, True)
+        assert engine.client.write_concern.document == {"w": "majority", "j": True}
 
 
 @pytest.mark.parametrize(

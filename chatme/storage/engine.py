@@ -34,9 +34,9 @@ _CONCERN: Mapping[str, Any] = {"w": "majority", "journal": True}
 # Where the URI does not say otherwise. No wait is without end: for a server, for a connection of
 # the pool, for the handshake, for an answer. A read or a write that a lost connection or a change
 # of primary cut is tried once more by the driver; the server knows a write it has made (replica
-# sets). There is no time-out over all of an operation (timeoutMS), which would be the server's limit
-# for building an index as well: a build that outlasts the wait for an answer goes on, and is found
-# done when it is asked for again.
+# sets). There is no time-out over all of an operation (timeoutMS), which would be the server's
+# limit for building an index as well: a build that outlasts the wait for an answer goes on, and is
+# found done when it is asked for again.
 _DEFAULTS: Mapping[str, Any] = {
     "serverSelectionTimeoutMS": 2000,
     "connectTimeoutMS": 2000,

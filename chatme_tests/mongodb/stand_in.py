@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,10 @@ def fetch(cache: Path = CACHE) -> Path:
     """The folder with the server's parts, fetched by Maven where ``pom.xml`` has changed."""
     wanted, fetched = HERE / "pom.xml", cache / "pom.xml"
     if not (fetched.exists() and fetched.read_bytes() == wanted.read_bytes()):
+        shutil.rmtree(cache, ignore_errors=True)  # no older part may stay beside a newer one
         command = ["mvn", "-B", "-q", "-C", "-f", str(wanted), "dependency:copy-dependencies"]
-        subprocess.run([*command, f"-DoutputDirectory={cache / 'lib'}"], check=True)
+        place = [f"-DoutputDirectory={cache / 'lib'}", "-Dstyle.color=never"]
+        subprocess.run([*command, *place], check=True)
         fetched.write_bytes(wanted.read_bytes())
     return cache / "lib"
 

@@ -88,9 +88,11 @@ def settings_of(folder: Path, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def opened_engine(folder: Path, models: Sequence[type[Model]]) -> AsyncIterator[AIOEngine]:
+async def opened_engine(
+    folder: Path, models: Sequence[type[Model]], **more: Any
+) -> AsyncIterator[AIOEngine]:
     """The database of a folder, with the models' indexes, until the block ends."""
-    async with open_engine(settings_of(folder)) as engine:
+    async with open_engine(settings_of(folder, **more)) as engine:
         await prepare(engine, models)
         yield engine
 

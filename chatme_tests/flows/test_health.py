@@ -72,7 +72,7 @@ async def test_a_whole_server(server: Server) -> None:
 
 async def test_a_lost_database(data: Path) -> None:
     """A database whose file is gone is down, before anybody trusts it with more."""
-    with Server(data) as server:
+    with Server(data, embedded=True) as server:
         (data / "chatme.db").unlink()
         found = await _only_down(server)
 

@@ -51,7 +51,7 @@ async def test_a_closed_database_is_down(tmp_path: Path) -> None:
 
 async def test_a_deleted_file_is_down(tmp_path: Path) -> None:
     """A database whose file was deleted under it would lose all that it still writes."""
-    async with opened_engine(tmp_path / "data", []) as engine:
+    async with opened_engine(tmp_path / "data", [], mongodb_uri=None) as engine:
         (tmp_path / "data" / "chatme.db").unlink()
 
         assert (

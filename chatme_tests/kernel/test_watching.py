@@ -16,7 +16,7 @@ from chatme_tests.realtime.fakes import ANN
 
 async def test_every_part_that_counts_is_read(tmp_path: Path) -> None:
     """The metrics of open services tell of sockets, users, queues and outboxes."""
-    async with open_services(settings_of(tmp_path)) as services:
+    async with open_services(settings_of(tmp_path, mongodb_uri=None)) as services:
         text = (await services.scrape.metrics.expose()).decode()
 
     for line in (

@@ -180,8 +180,8 @@ async def test_no_wait_is_without_end(tmp_path: Path) -> None:
         options: Any = engine.client.options
         pool = options.pool_options
 
-        assert (options.server_selection_timeout, pool.wait_queue_timeout) == (5, 5)
-        assert (pool.connect_timeout, pool.socket_timeout, pool.max_pool_size) == (5, 10, 50)
+        assert (options.server_selection_timeout, pool.wait_queue_timeout) == (2, 2)
+        assert (pool.connect_timeout, pool.socket_timeout, pool.max_pool_size) == (2, 5, 50)
         assert (options.retry_writes, options.retry_reads) == (True, True)
 
 
@@ -194,7 +194,7 @@ async def test_the_uri_may_say_otherwise(tmp_path: Path) -> None:
         pool = options.pool_options
 
         assert (pool.max_pool_size, pool.socket_timeout, options.retry_writes) == (7, 1, False)
-        assert (pool.connect_timeout, options.retry_reads) == (5, True)
+        assert (pool.connect_timeout, options.retry_reads) == (2, True)
         assert engine.client.write_concern.document == {"w": "majority", "j": True}
 
 

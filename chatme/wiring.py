@@ -307,15 +307,17 @@ def _conversations(
 ) -> tuple[ConversationDoor, PresenceTracker]:
     # The tracker tells the service who came and went, and the service asks the tracker.
     async def came(user_id: ObjectId) -> None:
-        await presence.came(user_id)
+        async with base.lifeline.guard():
+            await presence.came(user_id)
 
     async def went(user_id: ObjectId, at: datetime) -> None:
-        await presence.went(user_id, at)
+        async with base.lifeline.guard():
+            await presence.went(user_id, at)
 
     tracker = PresenceTracker(came, went, base.clock)
     base.stack.push_async_callback(tracker.aclose)
     presence = PresenceService(base.engine, base.clock, users, core, tellers, tracker)
-    typing = TypingService(core, users, base.publisher)
+    typing = TypingService(core, users, base.lifeline, base.publisher)
     base.stack.push_async_callback(typing.aclose)
     groups = GroupService(base.engine, base.clock, users, core, views, facts, tellers)
     door = ConversationDoor(
@@ -338,7 +340,7 @@ def _messages(
     tellers: Tellers,
 ) -> MessageDoor:
     engine, clock = base.engine, base.clock
-    deliveries = Deliveries(engine, conversations, tellers)
+    deliveries = Deliveries(engine, base.lifeline, conversations, tellers)
     base.stack.push_async_callback(deliveries.aclose)
     receipts = ReceiptService(engine, clock, users, conversations, log, deliveries, tellers)
     attachments = Attachments(engine, clock, base.depot.uploads)

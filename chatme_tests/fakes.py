@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from bson import ObjectId
 from odmantic import AIOEngine, Model
 
+from chatme.errors import Unavailable
 from chatme.ports import Event
 from chatme.settings import Settings, load_settings
 from chatme.storage.engine import open_engine, prepare
@@ -148,4 +149,19 @@ class AlwaysThere:
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
         """Nothing happens."""
+        yield
+
+
+class Shaky(AlwaysThere):
+    """A `Lifeline` that refuses so many works more."""
+
+    def __init__(self) -> None:
+        self.refusals = 0
+
+    @asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """Refuses, or lets in."""
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable.briefly()
         yield

@@ -12,8 +12,8 @@ from chatme.conversations.events import UserStoppedTyping, UserTyping
 from chatme.conversations.models import Roster
 from chatme.conversations.service import ConversationService
 from chatme.conversations.wire import MemberNamed
-from chatme.errors import NotFound
-from chatme.ports import Announcer
+from chatme.errors import NotFound, Unavailable
+from chatme.ports import Announcer, Lifeline
 from chatme.storage.engine import DatabaseError
 from chatme.users.service import UserService
 
@@ -27,11 +27,13 @@ class TypingService:
         self,
         conversations: ConversationService,
         users: UserService,
+        lifeline: Lifeline,
         announcer: Announcer,
         lasts: timedelta = TYPING_LASTS,
     ) -> None:
         self._conversations = conversations
         self._users = users
+        self._lifeline = lifeline
         self._announcer = announcer
         self._lasts = lasts
         self._timers: dict[tuple[ObjectId, ObjectId], asyncio.TimerHandle] = {}
@@ -81,8 +83,9 @@ class TypingService:
 
     async def _stop_quietly(self, user_id: ObjectId, conversation_id: ObjectId) -> None:
         try:
-            await self.stop(user_id, conversation_id)
-        except (NotFound, DatabaseError):
+            async with self._lifeline.guard():
+                await self.stop(user_id, conversation_id)
+        except (NotFound, DatabaseError, Unavailable):
             # They have left meanwhile, or nobody knows who is left to be told.
             self._timers.pop((conversation_id, user_id), None)
 

@@ -20,11 +20,11 @@ from odmantic import AIOEngine
 
 from chatme.conversations.models import Roster, Watermark
 from chatme.conversations.service import ConversationService
-from chatme.errors import NotFound
+from chatme.errors import NotFound, Unavailable
 from chatme.messages.events import MessagesDelivered
 from chatme.messages.models import Message
 from chatme.messages.wire import MAX_LISTED_IDS, DeliveredData
-from chatme.ports import Tellers
+from chatme.ports import Lifeline, Tellers
 from chatme.storage import atomic
 from chatme.storage.engine import DatabaseError
 from chatme.turns import Turns
@@ -53,9 +53,14 @@ class Deliveries:
     """
 
     def __init__(
-        self, engine: AIOEngine, conversations: ConversationService, tellers: Tellers
+        self,
+        engine: AIOEngine,
+        lifeline: Lifeline,
+        conversations: ConversationService,
+        tellers: Tellers,
     ) -> None:
         self._engine = engine
+        self._lifeline = lifeline
         self._conversations = conversations
         self._tellers = tellers
         self._turns = Turns()
@@ -110,18 +115,23 @@ class Deliveries:
         try:
             while self._waiting.get(conversation_id):
                 try:
-                    roster = await self._conversations.members(conversation_id)
-                    if len(roster.members) > LARGE:
-                        await asyncio.sleep(PAUSE.total_seconds())
-                    async with self._turns.turn(conversation_id):
-                        await self._write_batch(roster)
-                except DatabaseError:
+                    async with self._lifeline.guard():
+                        await self._write_next(conversation_id)
+                except (DatabaseError, Unavailable):
                     log.warning("deliveries wait for the database", conversation=conversation_id)
                     await asyncio.sleep(RETRY.total_seconds())
+                    await self._lifeline.wait()
         except NotFound:
             self._waiting.pop(conversation_id, None)
         finally:
             del self._writers[conversation_id]
+
+    async def _write_next(self, conversation_id: ObjectId) -> None:
+        roster = await self._conversations.members(conversation_id)
+        if len(roster.members) > LARGE:
+            await asyncio.sleep(PAUSE.total_seconds())
+        async with self._turns.turn(conversation_id):
+            await self._write_batch(roster)
 
     async def _write_batch(self, roster: Roster) -> None:
         batch = list(self._waiting.get(roster.conversation_id, ()))

@@ -7,7 +7,8 @@
 
 What is told of one user is told in order, one after the other. What changes while something is
 being told is told afterwards as it then stands: a user who went and came back in that time never
-went. So however fast they come and go, and however slow the telling, nothing piles up.
+went. So however fast they come and go, and however slow the telling, nothing piles up. What cannot
+be told while the database is away is told when it is back, as it then stands.
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ import structlog
 from bson import ObjectId
 
 from chatme.clock import Clock, from_epoch
+from chatme.errors import Unavailable
 
 GRACE: Final = timedelta(seconds=5)
+RETRY: Final = timedelta(seconds=1)
 _LONG_AGO: Final = from_epoch(0)
+_UNSURE: Final = from_epoch(-1)
+"""What was told last may have reached all, some or nobody."""
 
 log = structlog.stdlib.get_logger("chatme.realtime")
 
@@ -49,7 +54,8 @@ class PresenceTracker:
     """Lives as long as the app; `aclose` it.
 
     ``on_online`` is called at a user's first socket, ``on_offline`` when the grace after the last
-    one is over, with the moment at which that one closed. What they raise is logged.
+    one is over, with the moment at which that one closed. Where they raise `Unavailable` they are
+    called again after ``retry``; anything else that they raise is logged.
     """
 
     def __init__(
@@ -58,11 +64,13 @@ class PresenceTracker:
         on_offline: Callable[[ObjectId, datetime], Awaitable[None]],
         clock: Clock,
         grace: timedelta = GRACE,
+        retry: timedelta = RETRY,
     ) -> None:
         self._on_online = on_online
         self._on_offline = on_offline
         self._clock = clock
         self._grace = grace.total_seconds()
+        self._retry = retry.total_seconds()
         self._users: dict[ObjectId, _Presence] = {}
         self._closed = False
 
@@ -123,7 +131,10 @@ class PresenceTracker:
             presence.told_since = presence.away_since
             telling = self._tell_one(user_id, presence.told_since)
             (outcome,) = await asyncio.gather(telling, return_exceptions=True)
-            if isinstance(outcome, BaseException):
+            if isinstance(outcome, Unavailable) and not self._closed:
+                presence.told_since = _UNSURE
+                await asyncio.sleep(self._retry)
+            elif isinstance(outcome, BaseException):
                 log.error("telling a presence failed", user=str(user_id), exc_info=outcome)
         presence.telling = None
         if presence.away_since is not None:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 import structlog
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
 
 from chatme.errors import Unavailable
 
@@ -144,6 +144,8 @@ class Lifeline:
     async def _answers(self, ping: Step) -> bool:
         try:
             await asyncio.wait_for(ping(), self._patience.ping)
-        except (*AWAY, TimeoutError):
+        except (PyMongoError, TimeoutError):
+            # Whatever it says instead, as a server does that has not read its users yet: no work
+            # can be done, and only a later ping tells when it can.
             return False
         return True

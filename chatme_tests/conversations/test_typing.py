@@ -130,6 +130,21 @@ async def test_who_left_stops_without_a_word(world: World) -> None:
     assert world.ears.names == [STARTED]
 
 
+async def test_a_lost_database_tells_nobody(world: World) -> None:
+    """Typing that ends while the database is away ends without a word and without asking it, and
+    starts anew."""
+    ann, bob = await world.people("ann", "bob")
+    talk = await world.direct(ann, bob)
+    await world.typing.start(ann, talk)
+    world.forget()
+    world.outside.lifeline.refusals = 1
+    await asyncio.sleep(1.5 * TYPING.total_seconds())
+    assert (world.ears.heard, world.outside.lifeline.refusals) == ([], 0)
+    await world.typing.start(ann, talk)
+
+    assert world.ears.names == [STARTED]
+
+
 async def test_closing_ends_all(world: World) -> None:
     """After the close nothing is told any more."""
     ann, bob = await world.people("ann", "bob")

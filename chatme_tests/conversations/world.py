@@ -50,7 +50,7 @@ from chatme.uploads.sweeper import Sweeper
 from chatme.users.blocks import BlockService
 from chatme.users.models import Block, User, new_user
 from chatme.users.service import UserService
-from chatme_tests.fakes import SOMETIME, FrozenClock, RecordingAnnouncer, opened_engine
+from chatme_tests.fakes import SOMETIME, FrozenClock, RecordingAnnouncer, Shaky, opened_engine
 from chatme_tests.uploads.stage import MemoryBlobs, uploaded
 
 MODELS = (User, Block, Conversation, Activity, Watermark, Message, Upload)
@@ -123,6 +123,7 @@ class Outside:
     notes: Notes = field(default_factory=Notes)
     sockets: Sockets = field(default_factory=Sockets)
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    lifeline: Shaky = field(default_factory=Shaky)
 
 
 class Node:
@@ -144,9 +145,9 @@ class Node:
         self.uploads = uploads = UploadService(engine, clock, remover)
         self.groups = GroupService(engine, clock, users, core, views, facts, tellers)
         self.pictures = PictureService(engine, self.groups, uploads)
-        self.typing = TypingService(core, users, ears, TYPING)
+        self.typing = TypingService(core, users, outside.lifeline, ears, TYPING)
         self.presence = PresenceService(engine, clock, users, core, tellers, outside.sockets)
-        self.deliveries = Deliveries(engine, core, tellers)
+        self.deliveries = Deliveries(engine, outside.lifeline, core, tellers)
         self.receipts = ReceiptService(engine, clock, users, core, log, self.deliveries, tellers)
         attachments = Attachments(engine, clock, uploads)
         self.messages = MessageService(

@@ -163,6 +163,24 @@ async def test_a_write_that_failed_is_tried_again(world: World) -> None:
     assert (await row_of(world, bob, talk)).delivered_seq == 1
 
 
+async def test_nothing_is_asked_of_a_lost_database(world: World) -> None:
+    """While the database is known to be lost deliveries are not tried, and are told when it is
+    back."""
+    ann, bob = await world.people("ann", "bob")
+    talk = await world.direct(ann, bob)
+    world.sockets.open = {ann, bob}
+    counting = CountingEngine(world.engine)
+    deliveries = world.node(counting).deliveries
+    world.outside.lifeline.refusals = 1
+    with capture_logs() as logs:
+        _hand_in(deliveries, made(talk, ann, 1))
+        await deliveries.aclose()
+
+    assert [each["event"] for each in logs] == ["deliveries wait for the database"]
+    assert counting.made == [UPDATE]
+    assert len(world.heard("messages_delivered")) == 1
+
+
 async def test_a_conversation_that_is_gone_is_let_go(world: World) -> None:
     """Deliveries in a conversation that is not there are dropped, and later ones work."""
     ann, bob = await world.people("ann", "bob")

@@ -20,13 +20,13 @@ class Audience:
 
     def __init__(self, grace: timedelta = SHORT) -> None:
         self.clock = FrozenClock()
-        self.tracker = PresenceTracker(self._hear, self._hear, self.clock, grace)
+        self.tracker = PresenceTracker(self._hear, self._hear, self.clock, grace, timedelta())
         self.told: list[Told] = []
         self.heard = asyncio.Condition()
         self.let_go = asyncio.Event()
         self.let_go.set()
         self.listening: set[ObjectId] = set()
-        self.fails = False
+        self.errors: list[Exception] = []
 
     async def _hear(self, user: ObjectId, since: datetime | None = None) -> None:
         assert user not in self.listening, "one thing at a time is told of a user"
@@ -36,8 +36,8 @@ class Audience:
             self.heard.notify_all()
         await self.let_go.wait()
         self.listening.remove(user)
-        if self.fails:
-            raise ZeroDivisionError("deaf")
+        if self.errors:
+            raise self.errors.pop()
 
     async def until(self, *told: Told) -> None:
         """Waits until this, and only this, was told, in this order."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from chatme.errors import Unavailable
 from chatme_tests.fakes import SOMETIME
 from chatme_tests.realtime.audience import SHORT, Audience, settle
 
@@ -169,7 +170,7 @@ async def test_one_slow_user_delays_no_other() -> None:
 async def test_a_failure_is_logged_and_breaks_nothing() -> None:
     """A listener that fails is logged with its fault, and hears the next news all the same."""
     here = Audience()
-    here.fails = True
+    here.errors = [ZeroDivisionError("deaf"), ZeroDivisionError("deaf")]
     with capture_logs() as logs:
         here.tracker.connected(ANN)
         here.tracker.disconnected(ANN)
@@ -181,6 +182,40 @@ async def test_a_failure_is_logged_and_breaks_nothing() -> None:
     ] * 2
     assert all(isinstance(log["exc_info"], ZeroDivisionError) for log in logs)
     assert len(here.tracker) == 0
+
+
+async def test_news_waits_for_the_database() -> None:
+    """What could not be told is told again until it is, as it then stands; nothing is logged."""
+    here = Audience()
+    here.errors = [Unavailable.briefly(), Unavailable.briefly()]
+    with capture_logs() as logs:
+        here.tracker.connected(ANN)
+        await here.until((ANN, None), (ANN, None), (ANN, None))
+        await settle()
+        here.errors = [Unavailable.briefly()]
+        here.told.clear()
+        here.tracker.disconnected(ANN)
+        await here.until((ANN, SOMETIME), (ANN, SOMETIME))
+        await settle()
+
+    assert logs == []
+    assert len(here.tracker) == 0
+
+
+async def test_closing_waits_for_no_database() -> None:
+    """The end gives up what cannot be told, and says so."""
+    here = Audience()
+    here.errors = [Unavailable.briefly()]
+    here.let_go.clear()
+    here.tracker.connected(ANN)
+    await here.until((ANN, None))
+    closing = asyncio.create_task(here.tracker.aclose())
+    await settle()
+    with capture_logs() as logs:
+        here.let_go.set()
+        await closing
+
+    assert [log["event"] for log in logs] == ["telling a presence failed"]
 
 
 async def test_closing_waits_for_what_is_being_told() -> None:

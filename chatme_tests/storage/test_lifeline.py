@@ -172,6 +172,23 @@ async def test_all_work_ends_with_a_lost_database(line: Lifeline, database: Data
         pass
 
 
+async def test_a_refused_ping_is_no_answer(line: Lifeline, database: Database) -> None:
+    """A database that is there but does no work, as one that has not read its users yet, is asked
+    until it does: no answer of its ends the asking."""
+    database.errors = [OperationFailure("not authorised"), OperationFailure("not authorised")]
+    with capture_logs() as logs:
+        with pytest.raises(Unavailable):
+            await _fail(line, AutoReconnect("reset"))
+        async with asyncio.timeout(5):
+            while database.asked < 3:
+                await database.seen.wait()
+                database.seen.clear()
+        await line.wait()
+
+    told = [each["event"] for each in logs]
+    assert told == ["the database is away", "the database is lost", "the database is back"]
+
+
 async def test_one_failure_of_its_own_harms_nobody_else(line: Lifeline, database: Database) -> None:
     """Where the ping is answered, a failure was that operation's alone."""
     with pytest.raises(Unavailable):

@@ -42,8 +42,9 @@ API = "/api/v1"
 # What is not counted, and all below it: what looks after the server, and what a page of pictures
 # loads at once.
 UNLIMITED = (f"{API}/health", "/metrics", "/uploads")
-# What needs no database, or tells how it is.
-ALWAYS_SERVED = (f"{API}/health", "/docs", "/openapi.json", "/asyncapi.json")
+_MANUAL = ("/docs", "/openapi.json", "/asyncapi.json")
+# What needs no database, or tells how it is, and all below it.
+ALWAYS_SERVED = (*UNLIMITED, *_MANUAL)
 
 
 def create_app(settings: Settings, services: Services) -> Starlette:
@@ -51,7 +52,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
     tables = _api_tables(services)
     api = [row for rows, _ in tables for row in rows]
     root = (*MANUAL_ROUTES, *FILE_ROUTES, *METRICS_ROUTES)
-    manual = Manual.of(settings, {API: api, "": root}, UNLIMITED)
+    manual = Manual.of(settings, {API: api, "": root}, UNLIMITED, ALWAYS_SERVED)
     app = Starlette(
         routes=[
             WebSocketRoute("/chat", services.chat),
@@ -81,6 +82,7 @@ def create_app(settings: Settings, services: Services) -> Starlette:
                 authenticator=services.authenticator,
                 rates=[r for r in (settings.rate_limit_short, settings.rate_limit_long) if r],
                 unlimited=UNLIMITED,
+                nameless=_MANUAL,
             ),
         ],
         exception_handlers={HTTPException: _framework_error},

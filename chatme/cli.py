@@ -25,8 +25,7 @@ from chatme.realtime.frames import MAX_FRAME_BYTES
 from chatme.realtime.server import ChatWebSocketProtocol
 from chatme.settings import Settings, SettingsError, load_settings
 from chatme.storage.engine import DatabaseError, describe
-from chatme.upkeep.commands import COMMANDS as UPKEEP
-from chatme.upkeep.commands import add_upkeep_commands, run_upkeep_command
+from chatme.upkeep.commands import UPKEEP, add_upkeep_commands, run_upkeep_command
 from chatme.wiring import open_services
 
 FAULTY_SETTINGS = 2

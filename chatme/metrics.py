@@ -104,9 +104,8 @@ class Metrics:
         info = self._gauge("build_info", "1, labelled with the versions.", "version", "python")
         info.of(version, platform.python_version()).set(1)
         self._sockets = self._gauge("sockets", "Open sockets.", "state")
-        self._online = Gauge(
-            "chatme_users_online", "Users here, or between two sockets.", registry=registry
-        )
+        self._online = self._number("users_online", "Users here, or between two sockets.")
+        self._ready = self._number("database_ready", "1 while the database can be used.")
         self._queues = self._gauge("queue_depth", "What waits in our own queues.", "queue")
         self._outbox = self._gauge("outbox_bytes", "Bytes that clients have not taken.", "of")
         ProcessCollector(registry=registry)
@@ -117,6 +116,9 @@ class Metrics:
 
     def _gauge(self, name: str, words: str, *labels: str) -> Series[Gauge]:
         return Series(Gauge(f"chatme_{name}", words, labels, registry=self.registry))
+
+    def _number(self, name: str, words: str) -> Gauge:
+        return Gauge(f"chatme_{name}", words, registry=self.registry)
 
     # What is counted as it happens
 
@@ -170,6 +172,10 @@ class Metrics:
     def online(self, count: Callable[[], int]) -> None:
         """Where users are counted."""
         self._read(self._online, count)
+
+    def database(self, is_ready: Callable[[], bool]) -> None:
+        """Where it is known whether the database can be used."""
+        self._read(self._ready, is_ready)
 
     def queue(self, name: str, depth: Callable[[], int]) -> None:
         """Where the depth of a queue is known."""

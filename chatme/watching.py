@@ -33,9 +33,15 @@ async def open_metrics(version: str) -> AsyncIterator[Metrics]:
 
 
 def watch(
-    metrics: Metrics, engine: AIOEngine, hub: Hub, presence: PresenceTracker, chat: ChatEndpoint
+    metrics: Metrics,
+    engine: AIOEngine,
+    lifeline: Lifeline,
+    hub: Hub,
+    presence: PresenceTracker,
+    chat: ChatEndpoint,
 ) -> None:
     """Shows the metrics where everything is counted."""
+    metrics.database(lifeline.is_ready)
     for name, depth in queues(engine).items():
         metrics.queue(name, depth)
     metrics.sockets("signed_in", lambda: len(hub))

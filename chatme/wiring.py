@@ -200,7 +200,7 @@ def _build(base: Base, opening: asyncio.Task[None]) -> Services:
     dispatcher.register(MESSAGE_COMMANDS, messages)
 
     chat = _chat(base, auth.auth, dispatcher, tracker, messages.receipts)
-    watch(base.metrics, engine, base.hub, tracker, chat)
+    watch(base.metrics, engine, base.lifeline, base.hub, tracker, chat)
     return Services(
         opening=opening,
         lifeline=base.lifeline,

@@ -34,7 +34,7 @@ def tables() -> dict[str, list[Endpoint]]:
 @cache
 def judge() -> RestJudge:
     """The judge by the document of this very application."""
-    return RestJudge(rest_document(tables(), app.UNLIMITED))
+    return RestJudge(rest_document(tables(), app.UNLIMITED, app.ALWAYS_SERVED))
 
 
 def rest_client(**options: Any) -> httpx.AsyncClient:

@@ -58,7 +58,7 @@ ROUTES = (
         "/users/me",
         erase,
         status=204,
-        codes=(Code.INVALID_CREDENTIALS, Code.FRESH_LOGIN_NEEDED, Code.UNAVAILABLE),
+        codes=(Code.INVALID_CREDENTIALS, Code.FRESH_LOGIN_NEEDED),
     ),
     Endpoint("GET", "/users/me/export", export, headers=("Content-Disposition",)),
 )

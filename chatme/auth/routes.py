@@ -342,11 +342,11 @@ def _refuse_foreign_origin(door: AuthDoor, request: Request) -> None:
         raise Forbidden("Not from this origin.", code=Code.FOREIGN_ORIGIN)
 
 
-_PASSWORD = (Code.INVALID_CREDENTIALS, Code.UNAVAILABLE)
-_CODE = (Code.INVALID_CODE, Code.UNAVAILABLE)
-_SESSION = (Code.SESSION_ENDED, Code.FOREIGN_ORIGIN, Code.UNAVAILABLE)
+_PASSWORD = (Code.INVALID_CREDENTIALS,)
+_CODE = (Code.INVALID_CODE,)
+_SESSION = (Code.SESSION_ENDED, Code.FOREIGN_ORIGIN)
 _LOGOUT = (*_SESSION, Code.NOT_AUTHENTICATED)
-_NEW = (Code.EMAIL_TAKEN, Code.UNAVAILABLE)
+_NEW = (Code.EMAIL_TAKEN,)
 _STEP = (*_CODE, Code.LOGIN_EXPIRED, Code.INVALID_CREDENTIALS)
 _PROOF = (*_PASSWORD, Code.FRESH_LOGIN_NEEDED)
 _ON = (Code.SECOND_FACTOR_ON,)
@@ -373,7 +373,7 @@ ROUTES = (
     Endpoint("POST", "/auth/verify/request", request_verification, 202, codes=_NO_MAIL),
     Endpoint("POST", "/auth/verify", verify, public=True, codes=_LINK),
     Endpoint("POST", "/auth/password/forgot", forgot_password, 202, True, _NO_MAIL),
-    Endpoint("POST", "/auth/password/reset", reset_password, 200, True, (*_LINK, Code.UNAVAILABLE)),
+    Endpoint("POST", "/auth/password/reset", reset_password, 200, True, _LINK),
     Endpoint("POST", "/auth/password/change", change_password, codes=_PASSWORD),
     Endpoint("GET", "/auth/totp", factor_state, codes=_GONE),
     Endpoint("POST", "/auth/totp/enrol", enrol_factor, codes=(*_PROOF, *_ON)),

@@ -194,7 +194,7 @@ async def stop_typing(door: ConversationDoor, client: Client, data: Conversation
     return Done()
 
 
-_OF_GROUPS = (Code.FORBIDDEN, Code.UNAVAILABLE)
+_OF_GROUPS = (Code.FORBIDDEN,)
 
 ROUTES = (
     Endpoint(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatme.errors import Unavailable
+from chatme.http.paths import Paths
 from chatme.http.replies import refuse
 from chatme.ports import Lifeline
 
@@ -12,17 +15,17 @@ from chatme.ports import Lifeline
 class Gate:
     """Answers 503 `unavailable` in the application's place while the database cannot be used.
 
-    An upgrade to a WebSocket is only let in or not: what happens on it guards itself. Paths that
-    begin with one of ``exempt`` always go through.
+    An upgrade to a WebSocket is only let in or not: what happens on it guards itself. What is
+    ``exempt``, paths and all below them, always goes through.
     """
 
-    def __init__(self, app: ASGIApp, lifeline: Lifeline, exempt: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, lifeline: Lifeline, exempt: Iterable[str]) -> None:
         self._app = app
         self._lifeline = lifeline
-        self._exempt = exempt
+        self._exempt = Paths(exempt)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(self._exempt):
+        if scope["path"] in self._exempt:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await self._guard(scope, receive, send)

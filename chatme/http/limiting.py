@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatme.errors import NotAuthenticated, RateLimited
 from chatme.http.caller import caller_of, peer_of
+from chatme.http.paths import Paths
 from chatme.http.replies import error_response
 from chatme.ports import Authenticator, Limiter
 from chatme.rates import Quota, Rate
@@ -59,6 +60,9 @@ class RateLimits:
 
     So a user's neighbours behind one address cannot use up what is theirs, and whoever is refused
     entry, or knocks where there is no door, is counted like everybody.
+
+    What is ``unlimited`` is not counted. What is ``nameless`` is counted for the address alone: the
+    database, which knows the users, is not asked for it. Both are paths, and all below them.
     """
 
     def __init__(
@@ -68,17 +72,18 @@ class RateLimits:
         authenticator: Authenticator,
         rates: Sequence[Rate],
         unlimited: Sequence[str],
+        nameless: Sequence[str] = (),
     ) -> None:
         self._app = app
         self._limiter = limiter
         self._authenticator = authenticator
         # The shortest window first: what it refuses is not counted against the longer ones.
         self._rates = sorted(rates, key=lambda rate: rate.seconds)
-        self._unlimited = frozenset(unlimited)
-        self._below = tuple(f"{path}/" for path in unlimited)
+        self._unlimited = Paths(unlimited)
+        self._nameless = Paths(nameless)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._rates and scope["type"] == "http" and not self._is_free(scope["path"]):
+        if self._rates and scope["type"] == "http" and scope["path"] not in self._unlimited:
             try:
                 await self._count(scope)
             except RateLimited as error:
@@ -86,15 +91,13 @@ class RateLimits:
                 return
         await self._app(scope, receive, send)
 
-    def _is_free(self, path: str) -> bool:
-        return path in self._unlimited or path.startswith(self._below)
-
     async def _count(self, scope: Scope) -> None:
         who = ("address", peer_of(scope).network)
         try:
-            with suppress(NotAuthenticated):
-                caller = await caller_of(scope, self._authenticator)
-                who = ("user", str(caller.user_id))
+            if scope["path"] not in self._nameless:
+                with suppress(NotAuthenticated):
+                    caller = await caller_of(scope, self._authenticator)
+                    who = ("user", str(caller.user_id))
         finally:  # a failure of ours to tell who calls is counted as well
             for rate in self._rates:
                 note(scope, await self._limiter.count(rate, "request", *who))

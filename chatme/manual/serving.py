@@ -67,12 +67,13 @@ class Manual:
         settings: Settings,
         tables: Mapping[str, Iterable[Endpoint]],
         unlimited: tuple[str, ...] = (),
+        always_served: tuple[str, ...] = (),
     ) -> Manual:
         """The manual of this server, whose routes are given by what their paths begin with.
 
-        ``unlimited`` are paths that are not counted, and all below them.
+        ``unlimited`` and ``always_served`` are as in `chatme.manual.rest.openapi.Api`.
         """
-        rest = rest_document(tables, unlimited)
+        rest = rest_document(tables, unlimited, always_served)
         document = realtime_document(settings)
         style = files("chatme").joinpath("web", "docs.css").read_bytes()
         return cls(

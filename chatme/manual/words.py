@@ -64,7 +64,8 @@ EFFECTS: Mapping[str, str] = {
     "notification": "To who was online; who was not finds it at `GET /notifications`. `id` is "
     "null where it was not stored.",
     "error": "`bad_frame`, `unknown_event` and `validation_failed` leave the socket open, as all "
-    "errors do but a bad token.",
+    "errors do but a bad token. While the database is away every command but `ping` is answered "
+    "`unavailable`: whether it was done is not known then, and it may be sent again.",
 }
 
 CODES: Mapping[Code, str] = {
@@ -95,7 +96,8 @@ CODES: Mapping[Code, str] = {
     Code.SECOND_FACTOR_ON: "Over REST only: there is a second factor already.",
     Code.SESSION_ENDED: "Over REST only: the session is over, sign in again.",
     Code.STORAGE_FULL: "Over REST only: there is no room left for an upload.",
-    Code.UNAVAILABLE: "Not just now: try again after `retryAfter` seconds.",
+    Code.UNAVAILABLE: "Not just now, or the database is away: wait for `retryAfter` seconds. "
+    "At the handshake: a 503.",
     Code.UNKNOWN_EVENT: "There is no event of that name.",
     Code.UNSUPPORTED_MEDIA_TYPE: "Over HTTP only: the body is of another type.",
     Code.VALIDATION_FAILED: "Fields are missing or wrong: `errors` names each.",

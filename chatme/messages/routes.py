@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatme.conversations.wire import ConversationNamed
-from chatme.errors import Code
 from chatme.http.endpoint import Call, Endpoint
 from chatme.messages.changes import ChangeService
 from chatme.messages.receipts import ReceiptService
@@ -166,7 +165,7 @@ async def resume(door: MessageDoor, client: Client, data: ResumeWanted) -> Resum
 ROUTES = (
     Endpoint("GET", "/messages/search", search_all),
     Endpoint("GET", "/messages/{conversation_id}", history),
-    Endpoint("POST", "/messages/{conversation_id}", send, 201, codes=(Code.UNAVAILABLE,)),
+    Endpoint("POST", "/messages/{conversation_id}", send, 201),
     Endpoint("GET", "/messages/{conversation_id}/search", search),
     Endpoint("GET", "/messages/{conversation_id}/{message_id}/receipts", receipts),
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DONE, REFUSED = 0, 1
-COMMANDS = frozenset({"backup", "restore", "copy", "check"})
+UPKEEP = frozenset({"backup", "restore", "copy", "check"})
 _NOT_ONE_MOMENT = "It was taken from MongoDB in use: run “chatme check --repair” before serving."
 
 

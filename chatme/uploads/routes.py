@@ -63,8 +63,8 @@ _IMAGE = Upload("file", MAX_IMAGE_BYTES)
 _FILE = Upload("file", MAX_FILE_BYTES)
 _AVATAR = Upload("avatar", MAX_IMAGE_BYTES)
 # What keeping a file may end in, and what showing it as oneself may.
-_KEPT = (Code.CONFLICT, Code.RATE_LIMITED, Code.STORAGE_FULL, Code.UNAVAILABLE)
-_WORN = (Code.NOT_FOUND, Code.UNAVAILABLE)
+_KEPT = (Code.CONFLICT, Code.RATE_LIMITED, Code.STORAGE_FULL)
+_WORN = (Code.NOT_FOUND,)
 
 ROUTES = (
     Endpoint("POST", "/upload/image", image, 201, codes=_KEPT, upload=_IMAGE),

@@ -153,6 +153,19 @@ async def test_some_paths_are_free(path: str, free: bool) -> None:
     assert (not abacus.counted) is free
 
 
+@pytest.mark.parametrize(
+    ("path", "who"), [("/docs", "address"), ("/docs/x", "address"), ("/docsthing", "user")]
+)
+async def test_some_callers_have_no_name(path: str, who: str) -> None:
+    """What needs no database asks it for nobody: its callers are counted by address."""
+    keeper, abacus = Doorkeeper(), Abacus()
+    app = RateLimits(show, abacus, keeper, [LONG], ("/free",), ("/docs",))
+    await ask(app, "GET", path, headers=SIGNED_IN)
+
+    assert [names[2] for names in abacus.counted] == [who]
+    assert keeper.asked == (who == "user")
+
+
 async def test_without_rates_nobody_is_asked() -> None:
     """Where every rate is turned off, nothing is counted, told or looked up."""
     keeper = Doorkeeper()

@@ -23,6 +23,7 @@ async def test_every_part_that_counts_is_read(tmp_path: Path) -> None:
         'chatme_sockets{state="signed_in"} 0.0',
         'chatme_sockets{state="stranger"} 0.0',
         "chatme_users_online 0.0",
+        "chatme_database_ready 1.0",
         'chatme_queue_depth{queue="hashing"} 0.0',
         'chatme_queue_depth{queue="database_reads"} 0.0',
         'chatme_queue_depth{queue="database_writes"} 0.0',
@@ -36,7 +37,7 @@ async def test_what_sockets_hold_is_read(tmp_path: Path) -> None:
     """Strangers and users are told apart, and what a slow socket has not taken is seen."""
     metrics, house = Metrics("1"), House()
     async with opened_engine(tmp_path / "data", []) as engine:
-        watch(metrics, engine, house.hub, house.presence, house.endpoint)
+        watch(metrics, engine, AlwaysThere(), house.hub, house.presence, house.endpoint)
         async with (
             house.connect(),
             house.connect(headers=BEARER, ready=True) as slow,

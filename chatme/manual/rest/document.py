@@ -14,7 +14,10 @@ from chatme.manual.rest.shapes import Export
 
 
 def rest_document(
-    tables: Mapping[str, Iterable[Endpoint]], unlimited: tuple[str, ...]
+    tables: Mapping[str, Iterable[Endpoint]],
+    unlimited: tuple[str, ...],
+    always_served: tuple[str, ...],
 ) -> dict[str, Any]:
-    """The document of all routes, by what their paths begin with; ``unlimited`` as in `Api`."""
-    return build(Api(__version__, tables, unlimited, STAND_INS, {export: Export}))
+    """The document of all routes, by what their paths begin with; the rest is as in `Api`."""
+    streamed = {export: Export}
+    return build(Api(__version__, tables, unlimited, always_served, STAND_INS, streamed))

@@ -15,11 +15,13 @@ from chatme.realtime.schemas import PREFIX
 Json = dict[str, Any]
 
 
-def codes_of(row: Endpoint, *, limited: bool) -> dict[int, tuple[Code, ...]]:
+def codes_of(row: Endpoint, *, limited: bool, gated: bool) -> dict[int, tuple[Code, ...]]:
     """The errors that a row may answer with, by status, in the order of `words.STATUSES`."""
     found = {*words.EVERYWHERE, *row.codes}
     if limited:
         found.update(words.OF_THE_LIMITED)
+    if gated:
+        found.update(words.OF_THE_GATED)
     if not row.public:
         found.update(words.OF_THE_SIGNED_IN)
     if "{" in row.path:

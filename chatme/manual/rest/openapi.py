@@ -13,6 +13,7 @@ from typing import Any
 
 from chatme.errors import Code
 from chatme.http.endpoint import Endpoint
+from chatme.http.paths import Paths
 from chatme.manual.rest import errors, words
 from chatme.manual.rest.paths import operation_id, path_parameters, tag_of, template
 from chatme.realtime.schemas import Json, Schemas, follow, plain
@@ -20,19 +21,23 @@ from chatme.shapes import Shape
 
 # Successes that have no body, whatever the route.
 _BARE = frozenset({204, 302, 304})
+# What is not said again at each route on the page.
+_COMMON = (*words.EVERYWHERE, *words.OF_THE_LIMITED, *words.OF_THE_GATED)
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
     """All routes, by what their paths begin with.
 
-    ``unlimited`` are paths that are not counted, and all below them; ``stand_ins`` is as in
-    `Schemas`; ``streamed`` names the shape of what a handler writes itself.
+    ``unlimited`` are paths that are not counted, ``always_served`` those that go on while the
+    database is away, each with all below them; ``stand_ins`` is as in `Schemas`; ``streamed`` names
+    the shape of what a handler writes itself.
     """
 
     version: str
     tables: Mapping[str, Iterable[Endpoint]]
     unlimited: tuple[str, ...] = ()
+    always_served: tuple[str, ...] = ()
     stand_ins: Mapping[type[Shape], type[Shape]] = field(default_factory=dict)
     streamed: Mapping[Callable[..., Any], type[Shape]] = field(default_factory=dict)
 
@@ -47,6 +52,8 @@ class _Builder:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._unlimited = Paths(api.unlimited)
+        self._always_served = Paths(api.always_served)
         self._rows = [(prefix, row) for prefix, rows in api.tables.items() for row in rows]
         self._schemas = Schemas([*self._shapes()], api.stand_ins)
         self._components: Json = dict(self._schemas.components)
@@ -72,7 +79,7 @@ class _Builder:
                 "version": self._api.version,
                 "description": words.DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
-                "x-everywhere": [each.value for each in (*words.EVERYWHERE, *words.OF_THE_LIMITED)],
+                "x-everywhere": [each.value for each in _COMMON],
             },
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
             "servers": [{"url": "/", "description": "This server."}],
@@ -174,11 +181,11 @@ class _Builder:
         }
 
     def _codes(self, prefix: str, row: Endpoint) -> dict[int, tuple[Code, ...]]:
-        return errors.codes_of(row, limited=self._is_limited(prefix, row))
+        gated = prefix + row.path not in self._always_served
+        return errors.codes_of(row, limited=self._is_limited(prefix, row), gated=gated)
 
     def _is_limited(self, prefix: str, row: Endpoint) -> bool:
-        path = f"{prefix}{row.path}/"
-        return not any(path.startswith(f"{free}/") for free in self._api.unlimited)
+        return prefix + row.path not in self._unlimited
 
     def _responses(self, prefix: str, row: Endpoint) -> Json:
         names = [*words.ALWAYS, *row.headers]

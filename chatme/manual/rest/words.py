@@ -100,6 +100,7 @@ STATUSES: Mapping[Code, int] = {
 # What any route may answer, and what each kind of route adds.
 EVERYWHERE = (Code.REQUEST_TIMEOUT, Code.HEADERS_TOO_LARGE, Code.INTERNAL)
 OF_THE_LIMITED = (Code.RATE_LIMITED,)
+OF_THE_GATED = (Code.UNAVAILABLE,)  # while the database is away
 OUTSIDE = (Code.BAD_REQUEST, Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)  # of what is no route
 OF_THE_SIGNED_IN = (Code.NOT_AUTHENTICATED,)
 OF_PATHS = (Code.NOT_FOUND,)
@@ -189,7 +190,7 @@ _OVER_HTTP: Mapping[Code, str] = {
     Code.NOT_AUTHENTICATED: "Nobody, or nobody any longer, stands behind the token.",
     Code.PAYLOAD_TOO_LARGE: "The body is over its limit; the rest was not read.",
     Code.RATE_LIMITED: "Too many requests: wait for `Retry-After` seconds.",
-    Code.UNAVAILABLE: "Not just now: try again after `Retry-After` seconds.",
+    Code.UNAVAILABLE: "Not just now, or the database is away: wait for `Retry-After` seconds.",
 }
 _PREFIXES = ("Over REST only: ", "Over HTTP only: ")
 

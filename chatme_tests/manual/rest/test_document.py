@@ -16,7 +16,7 @@ from chatme.manual.rest.document import rest_document
 from chatme_tests.documents import closed, references, resolve
 from chatme_tests.judging import tables
 
-DOCUMENT = rest_document(tables(), app.UNLIMITED)
+DOCUMENT = rest_document(tables(), app.UNLIMITED, app.ALWAYS_SERVED)
 
 # What a schema may say: pydantic passes on words that are none of JSON Schema's.
 KEYWORDS = {

@@ -10,7 +10,7 @@ from chatme.http.endpoint import Call, Endpoint
 from chatme.manual.rest import errors, words
 from chatme_tests.manual.rest.toy import ROWS
 
-ALWAYS = {*words.EVERYWHERE, Code.RATE_LIMITED}
+ALWAYS = {*words.EVERYWHERE, Code.RATE_LIMITED, Code.UNAVAILABLE}
 
 
 async def _nothing(_service: object, _call: Call) -> Response:
@@ -18,7 +18,8 @@ async def _nothing(_service: object, _call: Call) -> Response:
 
 
 def _codes(row: Endpoint) -> set[Code]:
-    return {code for codes in errors.codes_of(row, limited=True).values() for code in codes}
+    found = errors.codes_of(row, limited=True, gated=True)
+    return {code for codes in found.values() for code in codes}
 
 
 @pytest.mark.parametrize(
@@ -41,13 +42,20 @@ def test_what_is_not_counted_is_never_limited() -> None:
     """A route that has no limit does not say that it has."""
     row = Endpoint("GET", "/health", _nothing, public=True)
 
-    assert Code.RATE_LIMITED not in errors.codes_of(row, limited=False).get(429, ())
+    assert 429 not in errors.codes_of(row, limited=False, gated=True)
+
+
+def test_what_is_always_served_is_never_unavailable() -> None:
+    """A route that goes on while the database is away does not say that it does not."""
+    row = Endpoint("GET", "/health", _nothing, public=True)
+
+    assert 503 not in errors.codes_of(row, limited=True, gated=False)
 
 
 def test_codes_of_a_status_stand_together() -> None:
     """Several codes of one status are one answer, in one order, whoever names them how."""
     row = Endpoint("GET", "/", _nothing, codes=(Code.LAST_ADMIN, Code.CONFLICT))
-    found = errors.codes_of(row, limited=True)[409]
+    found = errors.codes_of(row, limited=True, gated=True)[409]
 
     assert found == (Code.CONFLICT, Code.LAST_ADMIN)
     assert errors.response_key(found) == "ConflictOrLastAdmin"

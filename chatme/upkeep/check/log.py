@@ -12,12 +12,15 @@ from chatme.conversations.models import Conversation
 from chatme.messages.models import KEPT_REVS, Message
 from chatme.storage import atomic
 from chatme.upkeep.check.findings import Finding, existing, people
+from chatme.upkeep.check.uploads import Shown, without_upload
+from chatme.uploads.models import Use
 
 _PAGE = 1000
 
 
 async def messages(engine: AIOEngine, page: Sequence[Message]) -> list[Finding]:
-    """A message is somebody's, in a conversation; its revisions ascend to the present one."""
+    """A message is somebody's, in a conversation; its revisions ascend to the present one; what it
+    shows is there."""
     senders = await people(engine, [each.sender for each in page])
     here = await existing(engine, Conversation, [each.conversation for each in page])
     wanted = [each.reply_to for each in page if each.reply_to is not None]
@@ -37,7 +40,12 @@ async def messages(engine: AIOEngine, page: Sequence[Message]) -> list[Finding]:
         if each.reply_to and answered.get(each.reply_to) != each.conversation:
             faults.append(f"it answers {each.reply_to}, which is not in its conversation")
         found += [Finding(f"message {each.id}: {words}") for words in faults]
-    return found
+    shown = [
+        Shown(f"message {each.id}", Use("message", each.id), attachment.public_id)
+        for each in page
+        for attachment in each.attachments
+    ]
+    return found + await without_upload(engine, shown)
 
 
 def _faults(message: Message) -> list[str]:

@@ -14,11 +14,13 @@ from chatme.messages.models import Message
 from chatme.notifications.models import Notification
 from chatme.storage import atomic
 from chatme.upkeep.check.findings import Finding, existing, is_erased, people, removing, setting
+from chatme.upkeep.check.uploads import Shown, without_upload
+from chatme.uploads.models import Use
 from chatme.users.models import DELETED_USER, Block, User, grams, search_text
 
 
-async def users(_: AIOEngine, page: Sequence[User]) -> list[Finding]:
-    """What serves the search of users is made of their name and address."""
+async def users(engine: AIOEngine, page: Sequence[User]) -> list[Finding]:
+    """What serves the search of users is made of their name and address; pictures are there."""
     found = []
     for user in page:
         text = search_text(user.display_name, user.email)
@@ -36,7 +38,12 @@ async def users(_: AIOEngine, page: Sequence[User]) -> list[Finding]:
                     ),
                 )
             )
-    return found
+    worn = [
+        Shown(f"user {each.id}", Use("user", each.id), each.avatar_id)
+        for each in page
+        if each.avatar_id is not None
+    ]
+    return found + await without_upload(engine, worn)
 
 
 async def sessions(engine: AIOEngine, page: Sequence[Session]) -> list[Finding]:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from chatme.storage.engine import OperationRefused, indexes_of, prepare
 from chatme.storage.migrations import MIGRATIONS, version
 from chatme.storage.moves import refuse_unfinished
-from chatme.upkeep.check import log, people, talks
+from chatme.upkeep.check import log, people, talks, uploads
 from chatme.upkeep.check.findings import Finding, Mend
 from chatme.upkeep.progress import Progress
 from chatme.upkeep.stock import models_by_collection
@@ -40,6 +40,7 @@ EXAMINERS: Mapping[str, Examine] = {
     "activities": talks.activities,
     "watermarks": talks.watermarks,
     "messages": log.messages,
+    "uploads": uploads.uploads,
 }
 
 

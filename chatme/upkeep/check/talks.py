@@ -35,10 +35,13 @@ from chatme.upkeep.check.findings import (
     setting,
 )
 from chatme.upkeep.check.log import log_of
+from chatme.upkeep.check.uploads import Shown, without_upload
+from chatme.uploads.models import Use
 
 
 async def conversations(engine: AIOEngine, page: Sequence[Conversation]) -> list[Finding]:
-    """Members are users with a watermark each; the activity is that of the last message."""
+    """Members are users with a watermark each; the activity is that of the last message; the
+    picture is there."""
     ids = [each.id for each in page]
     rows = await atomic.project(
         engine, Watermark, {"conversation": {"$in": ids}}, ["conversation", "user"]
@@ -58,7 +61,12 @@ async def conversations(engine: AIOEngine, page: Sequence[Conversation]) -> list
                 words = f"conversation {each.id}: member {member.user} has no watermark"
                 found.append(Finding(words, _marking(each.id, member)))
         found += await _activity_faults(engine, each, last)
-    return found
+    worn = [
+        Shown(f"conversation {each.id}", Use("group", each.id), each.avatar_id)
+        for each in page
+        if each.avatar_id is not None
+    ]
+    return found + await without_upload(engine, worn)
 
 
 def _kind_faults(conversation: Conversation) -> list[Finding]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
+from odmantic import AIOEngine
 
 from chatme import __version__
 from chatme.accounts.models import Erasure
@@ -62,6 +63,7 @@ from chatme.realtime.presence import PresenceTracker
 from chatme.realtime.publisher import Publisher
 from chatme.settings import Settings
 from chatme.storage.engine import open_engine, ping, prepare
+from chatme.storage.errands import Errands
 from chatme.storage.lifeline import Lifeline
 from chatme.storage.migrations import MIGRATIONS, migrate
 from chatme.storage.moves import refuse_unfinished
@@ -114,9 +116,14 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, clock: Clock | None = None, *, patient: bool = False
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    patient: bool = False,
+    over: AIOEngine | None = None,
 ) -> AsyncIterator[Services]:
-    """All services over the database that the settings name, until the block ends.
+    """All services over the database that the settings name, or one that is open, until the block
+    ends.
 
     Raises `storage.engine.DatabaseError` where the database cannot be opened, is not whole, or is
     of a newer program. With ``patient`` the block begins before that is known: `Services.opening`
@@ -124,7 +131,9 @@ async def open_services(
     """
     async with AsyncExitStack() as stack:
         metrics = await stack.enter_async_context(open_metrics(__version__))
-        engine = await stack.enter_async_context(open_engine(settings, metrics))
+        if over is None:
+            over = await stack.enter_async_context(open_engine(settings, metrics))
+        engine = over
         now = clock or SystemClock()
 
         async def make_ready() -> None:
@@ -189,10 +198,12 @@ def _build(base: Base, opening: asyncio.Task[None]) -> Services:
     log = MessageLog(engine, base.metrics)
     message_views = MessageViews(engine, users, log)
     views = ConversationViews(engine, users, message_views)
-    core = ConversationService(engine, clock, users, views, base.publisher)
+    errands = Errands(base.lifeline)
+    core = ConversationService(engine, clock, users, views, base.publisher, errands)
 
     conversations, tracker = _conversations(base, users, core, views, message_views, tellers)
     messages = _messages(base, users, core, log, message_views, tellers)
+    base.stack.push_async_callback(errands.aclose)  # after which nothing is delivered any more
 
     dispatcher = Dispatcher(base.lifeline, base.metrics)
     dispatcher.register(SOCKET_COMMANDS, SocketDoor(auth.auth))

@@ -18,6 +18,7 @@ from chatme.errors import Unavailable
 from chatme.ports import Event
 from chatme.settings import Settings, load_settings
 from chatme.storage.engine import open_engine, prepare
+from chatme.storage.lifeline import AWAY
 from chatme_tests.databases import uri_of
 
 SOMETIME = datetime(2040, 1, 31, 12, 0, 0)
@@ -137,7 +138,7 @@ class RecordingMeter:
 
 
 class AlwaysThere:
-    """A `Lifeline` to a database that is never away."""
+    """A `Lifeline` to a database that is never away for longer than one operation."""
 
     def is_ready(self) -> bool:
         """It is."""
@@ -148,8 +149,11 @@ class AlwaysThere:
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
-        """Nothing happens."""
-        yield
+        """Raises `Unavailable` in place of what the driver raises."""
+        try:
+            yield
+        except AWAY as error:
+            raise Unavailable.briefly() from error
 
 
 class Shaky(AlwaysThere):
@@ -164,4 +168,5 @@ class Shaky(AlwaysThere):
         if self.refusals:
             self.refusals -= 1
             raise Unavailable.briefly()
-        yield
+        async with super().guard():
+            yield

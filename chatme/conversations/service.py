@@ -31,6 +31,7 @@ from chatme.errors import BadRequest, Code, Forbidden, Invalid, NotFound
 from chatme.memo import Memo
 from chatme.ports import Announcer
 from chatme.storage import atomic
+from chatme.storage.errands import Errands
 from chatme.turns import Turns
 from chatme.users.service import UserService
 
@@ -38,7 +39,10 @@ KEPT_ROSTERS = 5_000
 
 
 class ConversationService:
-    """Lives as long as the app; remembers rosters, which every change here outdates."""
+    """Lives as long as the app; remembers rosters, which every change here outdates.
+
+    ``errands`` go on with what happens in a conversation's turn, where its caller is cut off.
+    """
 
     def __init__(
         self,
@@ -47,7 +51,9 @@ class ConversationService:
         users: UserService,
         views: ConversationViews,
         announcer: Announcer,
+        errands: Errands,
     ) -> None:
+        self.errands = errands
         self._engine = engine
         self._clock = clock
         self._users = users

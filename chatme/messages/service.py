@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
 from bson import ObjectId
 from odmantic import AIOEngine
 from odmantic.query import asc, desc
 
 from chatme.conversations.models import Marks, Roster
 from chatme.conversations.service import ConversationService
-from chatme.errors import Invalid, NotFound
+from chatme.errors import Invalid, NotFound, Unavailable
 from chatme.messages.attachments import Attachments, check_draft
 from chatme.messages.events import NewMessage
 from chatme.messages.hidden import hidden_from
@@ -19,7 +24,20 @@ from chatme.messages.sight import Sight
 from chatme.messages.views import MessageViews
 from chatme.messages.wire import HistoryQuery, MessageDraft, MessagePage, MessageView
 from chatme.ports import Tellers
+from chatme.storage.errands import Errand
 from chatme.users.service import UserService
+
+LOOKS = 2
+"""How often the database is asked for a message of which nobody knows whether it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """A message that is not there yet, who is to have it, and the message that it answers."""
+
+    message: Message
+    roster: Roster
+    answered: Message | None
 
 
 class MessageService:
@@ -58,23 +76,22 @@ class MessageService:
         is no member or the answered message is not to be seen, `Invalid` for bad content.
         """
         try:
-            async with self._conversations.turn(conversation_id):
-                return await self._append(caller, conversation_id, draft)
+            async with AsyncExitStack() as turn:
+                await turn.enter_async_context(self._conversations.turn(conversation_id))
+                sending = await self._begin(caller, conversation_id, draft)
+                append = partial(self._append, sending)
+                sent = self._conversations.errands.begin(append, turn.pop_all())
+            return await sent
         except (NotFound, Invalid, AlreadySent):
-            sent = await self._sent_before(caller, draft.client_id)
-            if sent is None:
+            before = await self._sent_before(caller, draft.client_id)
+            if before is None:
                 raise
-            await self._record(sent)
-            return await self._view_again(caller, sent)
+            return await self._send_again(caller, before)
 
-    async def _append(
+    async def _begin(
         self, caller: ObjectId, conversation_id: ObjectId, draft: MessageDraft
-    ) -> MessageView:
-        """Writes and announces a message, inside its conversation's turn.
-
-        Its delivery is told only after all of this: the ack shows it as sent, and what is told
-        of it afterwards must not be undone by an ack that comes later.
-        """
+    ) -> _Sending:
+        """All that is to be known and done before a message is there."""
         roster = await self._conversations.roster(conversation_id, caller)
         answered = await self._check(caller, roster, draft)
         blockers = await self._users.blocks.blockers_of(caller)
@@ -82,28 +99,63 @@ class MessageService:
         if withheld:
             await self._receipts.withhold(conversation_id, withheld)
         message = await self.attachments.message(caller, conversation_id, draft, withheld)
-        try:
-            await self._log.append(message)
-        except AlreadySent:
-            await self.attachments.give_back(message)
-            raise
-        audience = roster.user_ids.difference(withheld)
+        return _Sending(message, roster, answered)
+
+    async def _append(self, sending: _Sending, errand: Errand) -> MessageView:
+        """Writes and announces a message, inside its conversation's turn.
+
+        Once it is written all the rest comes about, whether its sender waits for that or not. Its
+        delivery is told only after all of this: the ack shows it as sent, and what is told of it
+        afterwards must not be undone by an ack that comes later.
+        """
+        message, roster = await self._store(sending.message, errand), sending.roster
+        audience = roster.user_ids.difference(message.withheld_from)
         with self._receipts.arriving(message):
             # Nobody has it yet, so its receipts are known without asking.
             fresh = {user: Marks(each.joined_seq) for user, each in roster.members.items()}
-            (view,) = await self._views.build([message], {conversation_id: fresh})
-            await self._announce(view, audience, answered, roster)
-            await self._record(message)
-            await self._tellers.notifier.message_arrived(
-                conversation_id=conversation_id,
-                message_id=message.id,
-                sender_id=caller,
-                sender_name=view.sender.display_name,
-                kind=message.type,
-                content=message.content,
-                users=audience - {caller},
-            )
+            marks = {message.conversation: fresh}
+            (view,) = await errand.surely(lambda: self._views.build([message], marks))
+            hidden = await errand.surely(lambda: self._hidden(sending.answered, roster))
+            self._announce(view, audience, hidden)
+            await errand.surely(lambda: self._record(message))
+            name, others = view.sender.display_name, audience - {message.sender}
+            await errand.surely(lambda: self._notify(message, name, others))
         return view
+
+    async def _store(self, message: Message, errand: Errand) -> Message:
+        """Gives a message its place in the log; raises `AlreadySent`, `Unavailable`.
+
+        Where the answer to that is lost, the database is asked for it when it is back: twice, for
+        what was still on its way may arrive just after the first time.
+        """
+        try:
+            await errand.once(lambda: self._log.append(message))
+        except AlreadySent:
+            await self.attachments.give_back(message)
+            raise
+        except Unavailable as error:
+            for _ in range(LOOKS):
+                await errand.wait(error)
+                found = await errand.surely(
+                    lambda: self._engine.find_one(Message, Message.id == message.id)
+                )
+                if found is not None:
+                    return found
+            raise
+        return message
+
+    async def _notify(
+        self, message: Message, sender_name: str, users: Collection[ObjectId]
+    ) -> None:
+        await self._tellers.notifier.message_arrived(
+            conversation_id=message.conversation,
+            message_id=message.id,
+            sender_id=message.sender,
+            sender_name=sender_name,
+            kind=message.type,
+            content=message.content,
+            users=users,
+        )
 
     async def history(
         self, caller: ObjectId, conversation_id: ObjectId, query: HistoryQuery
@@ -141,18 +193,18 @@ class MessageService:
         blocked = await self._users.blocks.blocked_by(caller)
         return Sight.of(caller, roster.direct, own.cleared_seq, blocked, roster.user_ids)
 
-    async def _announce(
-        self,
-        view: MessageView,
-        audience: frozenset[ObjectId],
-        answered: Message | None,
-        roster: Roster,
+    async def _hidden(self, answered: Message | None, roster: Roster) -> frozenset[ObjectId]:
+        """The members whom the answered message is hidden from."""
+        if answered is None:
+            return frozenset()
+        return await hidden_from(self._engine, self._users, answered, roster)
+
+    def _announce(
+        self, view: MessageView, audience: frozenset[ObjectId], hidden: frozenset[ObjectId]
     ) -> None:
         """Tells the audience of a new message; whom the answered one is hidden from, without it."""
-        hidden: frozenset[ObjectId] = frozenset()
-        if answered is not None:
-            hidden = await hidden_from(self._engine, self._users, answered, roster)
-            hidden = audience & hidden - {view.sender.id}
+        hidden = audience & hidden - {view.sender.id}
+        if hidden:
             bare = view.model_copy(update={"reply_to": None})
             self._tellers.announcer.publish(NewMessage(bare), hidden)
         self._tellers.announcer.publish(NewMessage(view), audience - hidden)
@@ -179,6 +231,35 @@ class MessageService:
         return await self._engine.find_one(
             Message, Message.sender == caller, Message.client_id == client_id
         )
+
+    async def _send_again(self, caller: ObjectId, message: Message) -> MessageView:
+        """Answers with a message that is there, and makes up for what a crash may have cut."""
+        await self._record(message)
+        view = await self._view_again(caller, message)
+        async with self._conversations.turn(message.conversation):
+            await self._remind(message, view.sender.display_name)
+        return view
+
+    async def _remind(self, message: Message, sender_name: str) -> None:
+        """Notifies who was away when a message came, and has not had it since.
+
+        Who has been told of it already is not told again.
+        """
+        current = await self._engine.find_one(Message, Message.id == message.id)
+        if current is None or current.is_deleted:
+            return
+        roster = await self._conversations.members(message.conversation)
+        marks = (await self._conversations.marks(roster))[message.conversation]
+        behind = {
+            user
+            for user, own in marks.items()
+            if max(own.delivered_seq, own.floor) < current.seq and current.seq not in own.read_ahead
+        }
+        blockers = await self._users.blocks.blockers_of(message.sender)
+        behind.difference_update([message.sender], message.withheld_from, blockers)
+        behind -= self._tellers.presence.connected(behind)
+        if behind:
+            await self._notify(current, sender_name, behind)
 
     async def _record(self, message: Message) -> None:
         await self._conversations.record_message(

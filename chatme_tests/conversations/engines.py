@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from odmantic import AIOEngine, Model
+from pymongo.errors import AutoReconnect
 
 WRITES = frozenset(
     {
@@ -94,6 +95,34 @@ class DyingEngine(GatedEngine):
         """Fails late."""
         if self.dead:
             raise Crash(place)
+
+
+class CutEngine(GatedEngine):
+    """An engine whose database is away at some writes, counted from 0, and there again after them.
+
+    Where ``late``, each of these is made, and only its answer is lost.
+    """
+
+    def __init__(self, engine: AIOEngine, *at: int, late: bool = False) -> None:
+        super().__init__(engine)
+        self.at = at
+        self.late = late
+        self.made: list[str] = []
+
+    async def before(self, place: str) -> None:
+        """Counts, and fails."""
+        self.made.append(place)
+        if not self.late:
+            self._fail(place)
+
+    async def after(self, place: str) -> None:
+        """Fails late."""
+        if self.late:
+            self._fail(place)
+
+    def _fail(self, place: str) -> None:
+        if len(self.made) - 1 in self.at:
+            raise AutoReconnect(place)
 
 
 class HeldEngine(GatedEngine):

@@ -372,7 +372,7 @@ async def test_an_erasure_races_an_addition(how: str, world: World) -> None:
     """Who is erased at the very moment at which they are added is in no group in the end."""
     ann, bob, cyd = await world.people("ann", "bob", "cyd")
     tea = await world.group(ann, bob)
-    core = _LateCore(world.engine, world.clock, world.users, world.views, world.ears)
+    core = _LateCore(world.engine, world.clock, world.users, world.views, world.ears, world.errands)
     tellers = Tellers(world.ears, world.notes, world.sockets)
     groups = GroupService(
         world.engine, world.clock, world.users, core, world.views, world.facts, tellers

@@ -43,6 +43,7 @@ from chatme.messages.views import MessageViews
 from chatme.messages.wire import HistoryQuery, MessageDraft, MessageNamed, MessageView
 from chatme.ports import MessageKind, Tellers
 from chatme.storage import atomic
+from chatme.storage.errands import Errands
 from chatme.uploads.models import Upload
 from chatme.uploads.removal import Remover
 from chatme.uploads.service import UploadService
@@ -50,7 +51,14 @@ from chatme.uploads.sweeper import Sweeper
 from chatme.users.blocks import BlockService
 from chatme.users.models import Block, User, new_user
 from chatme.users.service import UserService
-from chatme_tests.fakes import SOMETIME, FrozenClock, RecordingAnnouncer, Shaky, opened_engine
+from chatme_tests.fakes import (
+    SOMETIME,
+    AlwaysThere,
+    FrozenClock,
+    RecordingAnnouncer,
+    Shaky,
+    opened_engine,
+)
 from chatme_tests.uploads.stage import MemoryBlobs, uploaded
 
 MODELS = (User, Block, Conversation, Activity, Watermark, Message, Upload)
@@ -139,7 +147,8 @@ class Node:
         self.log = log = MessageLog(engine)
         self.facts = facts = MessageViews(engine, users, log)
         self.views = views = ConversationViews(engine, users, facts)
-        self.core = core = ConversationService(engine, clock, users, views, ears)
+        self.errands = Errands(AlwaysThere(), pause=0.001)
+        self.core = core = ConversationService(engine, clock, users, views, ears, self.errands)
         self.listing = ListingService(engine, core, views, facts, users, ears, outside.notes)
         remover = Remover(engine, clock, outside.blobs)
         self.uploads = uploads = UploadService(engine, clock, remover)
@@ -171,6 +180,7 @@ class Node:
     async def aclose(self) -> None:
         """Writes and cancels what is left."""
         await self.typing.aclose()
+        await self.errands.aclose()
         await self.deliveries.aclose()
 
     async def direct(self, one: ObjectId, other: ObjectId) -> ObjectId:

@@ -7,12 +7,20 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from chatme.conversations.models import Activity
-from chatme.errors import Invalid, NotFound
+from chatme.errors import Invalid, NotFound, Unavailable
 from chatme.messages.models import Message
 from chatme.messages.wire import HistoryQuery, MessageDraft, MessageNamed, MessageView
-from chatme_tests.conversations.engines import AskedEngine, CountingEngine, Crash, DyingEngine
+from chatme_tests.conversations.engines import (
+    AskedEngine,
+    CountingEngine,
+    Crash,
+    CutEngine,
+    DyingEngine,
+    HeldEngine,
+)
 from chatme_tests.conversations.world import Node, World, ids
 
 
@@ -72,7 +80,7 @@ async def test_messages_come_in_order(world: World) -> None:
 
 async def test_a_client_id_is_one_message(world: World) -> None:
     """However often and through however many processes one client id is sent, it is one message,
-    announced once, with the same answer."""
+    announced once, with the same answer; notified are only those who were not here."""
     ann, bob = await world.people("ann", "bob")
     talk = await world.direct(ann, bob)
     nodes = world.node(), world.node()
@@ -83,7 +91,15 @@ async def test_a_client_id_is_one_message(world: World) -> None:
 
     assert len({each.id for each in answers}) == 1
     assert world.ears.names == ["new_message"]
-    assert len([kind for kind, _ in world.notes.told if kind == "arrived"]) == 1
+    told = [note for kind, note in world.notes.told if kind == "arrived"]
+    assert {(each["message_id"], *each["users"]) for each in told} == {(answers[0].id, bob)}
+    world.notes.told.clear()
+    world.sockets.open.add(bob)
+    await world.say(ann, talk, client_id="same")
+    await world.receipts.read_all(bob, talk, None)
+    world.sockets.open.clear()
+    await world.say(ann, talk, client_id="same")
+    assert [kind for kind, _ in world.notes.told] == ["read"]
     assert ids(await world.history(bob, talk)) == [answers[0].id]
     assert (await world.say(bob, talk, client_id="same")).seq == 2
 
@@ -254,6 +270,54 @@ async def test_a_crash_leaves_a_message_or_none(world: World, at: int, late: boo
     assert [each.seq for each in await after.history(bob, tea)] == [1, 2]
     assert (await after.say(bob, tea)).seq == 3
     assert [await after.unread(user, tea) for user in (ann, bob)] == [2, 1]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("at", range(3))
+async def test_an_absence_leaves_a_message_or_none(world: World, at: int, late: bool) -> None:
+    """Where the database is away in the middle of a send, its sender is told so, and what is in the
+    log all the same is announced once, told to the absent and listed, in its order."""
+    ann, bob, cyd = await world.people("ann", "bob", "cyd")
+    tea = await world.group(ann, bob, cyd)
+    await world.blocks.block(cyd, ann)
+    world.forget()
+    node = world.node(CutEngine(world.engine, at, late=late))
+    draft = MessageDraft(content="Hello", client_id="c-1")
+    with pytest.raises((Unavailable, AutoReconnect)):
+        await node.messages.send(ann, tea, draft)
+    there = at > 1 or (at == 1 and late)
+    await node.say(bob, tea, "And?")
+    again = await node.messages.send(ann, tea, draft)
+    await node.aclose()
+
+    said = ["Hello", "And?"] if there else ["And?", "Hello"]
+    assert [each.content for each in world.heard("new_message", by=bob)] == said
+    assert [each.content for each in await world.history(ann, tea)] == said
+    assert again.seq == said.index("Hello") + 1
+    told = [note for kind, note in world.notes.told if kind == "arrived"]
+    assert {user for each in told if each["content"] == "Hello" for user in each["users"]} == {bob}
+    (activity,) = await world.engine.find(Activity, Activity.id == tea)
+    assert activity.seq == 2
+
+
+async def test_who_gives_up_stops_nothing(world: World) -> None:
+    """A sender who is cut off in the middle of a send has sent it: it is announced all the same."""
+    ann, bob = await world.people("ann", "bob")
+    talk = await world.direct(ann, bob)
+    world.forget()
+    held = HeldEngine(world.engine, "messages.insert_one", late=True)
+    node = world.node(held)
+    sending = asyncio.create_task(node.say(ann, talk, "Hello"))
+    await held.begun.wait()
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert world.ears.names == []
+    held.go.set()
+    await node.aclose()
+
+    assert world.ears.names == ["new_message"]
+    assert [kind for kind, _ in world.notes.told] == ["arrived"]
+    assert (await world.say(bob, talk)).seq == 2
 
 
 async def test_a_message_comes_back_to_a_cleared_list_by_the_retry(world: World) -> None:

@@ -278,6 +278,7 @@ def _accounts(
         base.clock,
         users,
         auth.auth,
+        conversations.conversations.errands,
         steps=(
             conversations.groups.leave_all,
             users.blocks.erase,

@@ -7,6 +7,8 @@ repeat: an erasure that was cut goes on when the server starts again.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 from bson import ObjectId
@@ -19,6 +21,7 @@ from chatme.principal import Principal
 from chatme.shapes import Shape
 from chatme.storage import atomic
 from chatme.storage.engine import DatabaseError
+from chatme.storage.errands import Errand, Errands
 from chatme.users.service import UserService
 
 log = structlog.stdlib.get_logger("chatme.accounts")
@@ -41,9 +44,11 @@ class AccountService:
         clock: Clock,
         users: UserService,
         auth: AuthService,
+        errands: Errands,
         steps: Sequence[Step],
         sections: Mapping[str, Section],
     ) -> None:
+        self._errands = errands
         self._engine = engine
         self._clock = clock
         self._users = users
@@ -54,12 +59,14 @@ class AccountService:
     async def erase(self, principal: Principal, password: str | None) -> None:
         """Ends the caller's account: they are out everywhere, and their messages are nobody's.
 
-        Asks for the password or a fresh login (`AuthService.prove`).
+        Asks for the password or a fresh login (`AuthService.prove`). Once it is begun it goes on
+        to its end, whether the caller waits or not, and when the database comes back if it is away:
+        after the first step nobody could ask for the rest of it any more.
         """
         user = await self._auth.prove(principal, password)
         begun = Erasure(id=user.id, begun_at=self._clock.now())
         await atomic.insert_missing(self._engine, [begun])
-        await self._erase(user.id)
+        await self._errands.begin(partial(self._erase_surely, user.id), AsyncExitStack())
 
     async def finish_erasures(self) -> None:
         """Goes on with the erasures that were cut.
@@ -91,6 +98,9 @@ class AccountService:
                     piece = b""
             piece += b"]"
         yield piece + b"}"
+
+    async def _erase_surely(self, user_id: ObjectId, errand: Errand) -> None:
+        await errand.surely(lambda: self._erase(user_id))
 
     async def _erase(self, user_id: ObjectId) -> None:
         # First nobody can sign in as them any more; then the rest goes, in any order.

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from bson import ObjectId
 from odmantic import AIOEngine
+from pymongo.errors import AutoReconnect
 from structlog.testing import capture_logs
 
 from chatme.accounts.models import Erasure
@@ -17,13 +18,14 @@ from chatme.accounts.service import AccountService
 from chatme.auth.models import Session
 from chatme.auth.passwords import Hasher
 from chatme.clock import new_id
-from chatme.errors import Forbidden, NotAuthenticated
+from chatme.errors import Forbidden, NotAuthenticated, Unavailable
 from chatme.shapes import Shape
+from chatme.storage.errands import Errands
 from chatme.users.blocks import BlockService
 from chatme.users.models import Block, User
 from chatme.users.service import UserService
 from chatme_tests.auth.stage import PASSWORD, login, refused, register, service_over
-from chatme_tests.fakes import FrozenClock, RecordingCloser, opened_engine
+from chatme_tests.fakes import AlwaysThere, FrozenClock, RecordingCloser, opened_engine
 
 
 class Note(Shape):
@@ -42,11 +44,14 @@ class Stage:
         self.users = UserService(engine, self.clock, BlockService(engine, self.clock))
         self.erased: list[ObjectId] = []
         self.fails = False
+        self.is_away = False
+        self.errands = Errands(AlwaysThere(), pause=0.001)
         self.accounts = AccountService(
             engine,
             self.clock,
             self.users,
             self.auth,
+            self.errands,
             steps=(self._step,),
             sections={"notes": self._notes, "nothing": self._nothing},
         )
@@ -54,6 +59,9 @@ class Stage:
     async def _step(self, user_id: ObjectId) -> None:
         if self.fails:
             raise ConnectionError("the process ends here")
+        if self.is_away:
+            self.is_away = False
+            raise AutoReconnect("away")
         self.erased.append(user_id)
 
     async def _notes(self, user_id: ObjectId) -> AsyncIterator[Note]:
@@ -138,6 +146,19 @@ async def test_a_cut_erasure_goes_on(stage: Stage) -> None:
 
     assert out[0] == "invalid_credentials"
     assert still == 1
+    assert stage.erased == [caller.user_id]
+    assert await stage.engine.count(Erasure) == 0
+
+
+async def test_an_erasure_outlasts_an_absence(stage: Stage) -> None:
+    """Where the database goes away in the middle the caller is told so, and the erasure comes to its
+    end when that is back: nobody could ask for it once more."""
+    caller = await stage.auth.authenticate((await register(stage.auth)).access_token)
+    stage.is_away = True
+    with pytest.raises(Unavailable):
+        await stage.accounts.erase(caller, PASSWORD)
+    await stage.errands.aclose()
+
     assert stage.erased == [caller.user_id]
     assert await stage.engine.count(Erasure) == 0
 

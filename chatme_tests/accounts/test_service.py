@@ -151,8 +151,8 @@ async def test_a_cut_erasure_goes_on(stage: Stage) -> None:
 
 
 async def test_an_erasure_outlasts_an_absence(stage: Stage) -> None:
-    """Where the database goes away in the middle the caller is told so, and the erasure comes to its
-    end when that is back: nobody could ask for it once more."""
+    """Where the database goes away in the middle the caller is told so, and the erasure comes to
+    its end when that is back: nobody could ask for it once more."""
     caller = await stage.auth.authenticate((await register(stage.auth)).access_token)
     stage.is_away = True
     with pytest.raises(Unavailable):

@@ -167,5 +167,7 @@ async def test_who_is_removed_is_not_seen(server: Server) -> None:
         await mine.wait_for("user_typing", userId=cy.id)
         await settle(theirs)
 
-        assert theirs.of("user_online") == theirs.of("user_typing") == []
+        # Of Ada, who came before, they may have heard late.
+        assert {"userId": cy.id} not in theirs.of("user_online")
+        assert theirs.of("user_typing") == []
         assert await bob.get(f"/users/{cy.id}/presence") == AWAY

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from bson import ObjectId
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -53,6 +53,7 @@ class Connection:
         self._doom: Close | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._closing: asyncio.Task[None] | None = None
+        self._beside: asyncio.Task[None] | None = None
 
     @property
     def principal(self) -> Principal:
@@ -119,6 +120,10 @@ class Connection:
             self._begin_end(reason)
             self._closing = asyncio.create_task(self._send_close(reason))
 
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does one thing beside the frames, until it is done or the socket is over."""
+        self._beside = asyncio.create_task(work)
+
     def close_after(self, delay: timedelta, reason: Close) -> None:
         """Closes the socket when so much time has gone by; a new call replaces the last."""
         self._cancel_timers()
@@ -128,6 +133,9 @@ class Connection:
         """Lets go of everything; the socket is over."""
         if not self.closing:
             self._begin_end(None)
+        if self._beside is not None:
+            self._beside.cancel()
+            await asyncio.gather(self._beside, return_exceptions=True)
         await self._outbox.aclose()
         if self._closing is not None:
             await self._closing

@@ -24,6 +24,7 @@ from chatme.realtime.commands import Connected, ConnectedData, RestartSlot, Serv
 from chatme.realtime.connection import Connection
 from chatme.realtime.dispatcher import Client, Dispatcher
 from chatme.realtime.frames import FrameFault, error_frame, parse_frame
+from chatme.realtime.greeting import Greeter
 from chatme.realtime.hub import Hub
 from chatme.realtime.outbox import Outbox, QueuedOutbox, ReadyOutbox
 from chatme.realtime.presence import PresenceTracker
@@ -53,7 +54,7 @@ class ChatEndpoint:
     """An ASGI application for one path; lives as long as the app.
 
     ``deny`` makes the answer of an upgrade that is refused. ``on_connected`` is awaited when a
-    user's socket opened, before its frames are worked.
+    user's socket opened, before its frames are worked unless the database is away.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class ChatEndpoint:
         self._presence = presence
         self._clock = clock
         self._limits = limits
-        self._on_connected = on_connected
+        self._greeter = Greeter(authenticator, dispatcher.lifeline, on_connected)
         self._deny = deny
         self._strangers: Counter[str] = Counter()
         self._emptied: asyncio.Event | None = None
@@ -200,7 +201,7 @@ class ChatEndpoint:
         while True:
             if connection.session.signed_in and not greeted:
                 greeted = True
-                await self._greet(connection)
+                await self._greeter.greet(connection)
             message = await websocket.receive()
             if message["type"] == "websocket.disconnect" or connection.closing:
                 return
@@ -215,23 +216,6 @@ class ChatEndpoint:
                 if verdict is Verdict.REFUSED:
                     error = RateLimited("Too many frames.", retry_after=budget.retry_after)
                 await self._work(connection, text, error)
-
-    async def _greet(self, connection: Connection) -> None:
-        """What a sign-in sets off, once the hub knows the socket.
-
-        The session is looked at again: one that ended between the token's check and the hub's
-        knowing would otherwise never be told.
-        """
-        try:
-            async with self._dispatcher.lifeline.guard():
-                await self._authenticator.recheck(connection.principal)
-                await self._on_connected(connection)
-        except NotAuthenticated:
-            connection.close(Close.NOT_AUTHENTICATED)
-        except Unavailable as away:
-            # What waits for the user would stay unmarked: better that they come again.
-            connection.answer(error_frame(None, away))
-            connection.close(Close.FAULT)
 
     async def _work(self, connection: Connection, text: str, refusal: ChatMeError | None) -> None:
         try:

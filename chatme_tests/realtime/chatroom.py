@@ -95,6 +95,7 @@ class House:
         self.presence = PresenceTracker(self._came, self._went, FrozenClock(), timedelta())
         self.news: list[tuple[str, ObjectId]] = []
         self.greeted: list[str] = []
+        self.not_greeted: list[Exception] = []
         self._dispatcher = Dispatcher(AlwaysThere())
         self._dispatcher.register(COMMANDS, SocketDoor(self.door))
         rows = [Command(each.__name__, each) for each in (note, wait, refuse, fail, stream)]
@@ -134,6 +135,8 @@ class House:
         return status
 
     async def _greet(self, client: Client) -> None:
+        if self.not_greeted:
+            raise self.not_greeted.pop()
         self.greeted.append(client.id)
 
     async def _came(self, user_id: ObjectId) -> None:

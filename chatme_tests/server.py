@@ -38,7 +38,7 @@ class Server:
         self.url = ""
         self.log: list[str] = []
         self._port = "0"
-        self._settings = {
+        self.settings = {
             **({} if embedded else database_setting(data)),
             **(settings or {}),
         }
@@ -79,7 +79,7 @@ class Server:
             "RATE_LIMIT_SHORT": "",
             "RATE_LIMIT_LONG": "",
             "RATE_LIMIT_AUTH": "",
-            **self._settings,
+            **self.settings,
         }
         log_path = self.data.parent / f"{self.data.name}.log"
         self._log_path = log_path

@@ -28,6 +28,11 @@ class Proxy:
         self._running = asyncio.Event()
         self._running.set()
 
+    @property
+    def uri(self) -> str:
+        """The database's URI by way of it."""
+        return f"mongodb://127.0.0.1:{self.port}"
+
     async def __aenter__(self) -> Self:
         await self.mend()
         return self

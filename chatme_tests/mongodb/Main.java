@@ -24,7 +24,8 @@ import java.util.List;
  *
  * <p>mongo-java-server as it comes cannot carry a single conversation of ours. What this adds to it
  * is MongoDB's documented behaviour and no more: a wire version that pymongo speaks, commands that
- * are atomic, logical sessions, and indexes over a part of a collection.
+ * are atomic and, where data are kept, on the disk before they are answered, logical sessions, and
+ * indexes over a part of a collection.
  */
 public class Main {
     public static void main(String[] arguments) throws Exception {
@@ -62,7 +63,11 @@ public class Main {
             (proxy, method, arguments) -> {
                 synchronized (backend) {
                     try {
-                        return answer(method.invoke(backend, arguments));
+                        Object reply = answer(method.invoke(backend, arguments));
+                        if (backend instanceof Kept kept && method.getName().startsWith("handle")) {
+                            kept.commit();
+                        }
+                        return reply;
                     } catch (InvocationTargetException error) {
                         throw error.getCause();
                     }

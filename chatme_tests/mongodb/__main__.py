@@ -32,6 +32,8 @@ CHOSEN = (
     "storage/test_engine.py",
     "kernel/test_wiring.py",
     "flows/test_database_away.py",
+    "flows/test_database_killed.py",
+    "flows/test_database_slow.py",
     "flows/test_durability.py",
     "flows/test_operations.py",
     "flows/test_races.py",

@@ -56,6 +56,7 @@ GAPS = (
             "messages/test_sight.py::test_a_flood_of_the_blocked_is_not_waded_through",
             "notifications/test_service.py::test_every_query_has_its_index",
             "storage/test_engine.py::test_a_prepared_index_is_used",
+            "uploads/test_intake.py::test_the_bound_is_counted_in_an_index",
             "users/test_service.py::test_a_search_uses_the_index",
         ),
     ),

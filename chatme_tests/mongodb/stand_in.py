@@ -32,29 +32,41 @@ class StandIn:
 
     def __init__(self, parts: Path, *, port: int = 0, keep: Path | None = None) -> None:
         self.uri = ""
-        self._command = [
+        self._port = str(port)
+        self._before = [
             "java",
             "-Xmx512m",
             "-Dslf4j.internal.verbosity=ERROR",
             "-cp",
             f"{parts}/*",
             str(HERE / "Main.java"),
-            str(port),
-            *([] if keep is None else [str(keep.resolve())]),
         ]
+        self._after = [] if keep is None else [str(keep.resolve())]
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Starts it and returns when it listens; again, on the same port."""
         # It ends with its standard input, so it cannot outlive whoever started it.
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True)
+        command = [*self._before, self._port, *self._after]
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         if not line.isdigit():
             self._process.kill()
             raise RuntimeError(f"the server did not start: {line or 'it ended'}")
+        self._port = line
         self.uri = f"mongodb://127.0.0.1:{line}"
-        return self
+
+    def kill(self) -> None:
+        """Ends it at once (SIGKILL); what it had acknowledged is in the file that it keeps."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.communicate()
 
     def __exit__(
         self,

@@ -24,6 +24,7 @@ from chatme.uploads.removal import Remover
 from chatme.uploads.sweeper import Sweeper
 from chatme_tests.conversations.engines import AskedEngine, Crash, DyingEngine
 from chatme_tests.images.gallery import SECRET, moving, photo, quarters, written
+from chatme_tests.plans import plan_of
 from chatme_tests.uploads.sounds import wav
 from chatme_tests.uploads.stage import MemoryBlobs, Stage
 
@@ -293,8 +294,8 @@ async def test_the_bound_is_counted_in_an_index(stage: Stage, studio: Studio) ->
     stored = stage.engine.get_collection(Upload)
     found = {each.method: each for each in asked.asked}
     counted, looked_up = found["count_documents"], found["aggregate"]
-    count = await stored.explain(counted.filter)
-    look = await stored.explain(looked_up.filter, sort=list(looked_up.sort))
+    count = await plan_of(stored, counted.filter)
+    look = await plan_of(stored, looked_up.filter, looked_up.sort)
 
     assert (count["index"], count["covered"]) == ("recent", True)
     assert (look["index"], look["sorted"]) == ("recent", True)

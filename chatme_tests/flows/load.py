@@ -11,7 +11,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 
 from chatme_tests.client import Json, Socket, User
-from chatme_tests.server import ROOT
+from chatme_tests.server import ROOT, database_setting
 
 
 async def chatme(data: Path, *words: str, **settings: str) -> tuple[int, str]:
@@ -23,7 +23,7 @@ async def chatme(data: Path, *words: str, **settings: str) -> tuple[int, str]:
         "chatme",
         *words,
         cwd=ROOT,
-        env={**environment, **settings},
+        env={**environment, **database_setting(data), **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

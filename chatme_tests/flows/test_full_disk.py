@@ -39,7 +39,7 @@ async def _send(socket: Socket, room: str, text: str) -> int:
 async def test_a_full_disk_takes_nothing_and_loses_nothing(data: Path) -> None:
     """While the disk is full a send is refused as unavailable, by frame and by REST, reading goes
     on, the socket lives; with room again the same send is taken, and numbers have no hole."""
-    with Server(data) as server:
+    with Server(data, embedded=True) as server:
         async with signed_up(server.url, "Ada Full", "Bob Full") as users:
             ada = users[0]
             room, socket = await _talk(users)

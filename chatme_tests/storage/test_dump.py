@@ -21,7 +21,7 @@ async def _numbers(dump: Dump, **more: Order) -> list[int]:
 
 async def test_an_embedded_file_is_read_beside_its_server(tmp_path: Path) -> None:
     """The dump of a file that is open elsewhere is one moment of it."""
-    settings = settings_of(tmp_path)
+    settings = settings_of(tmp_path, mongodb_uri=None)
     async with open_engine(settings) as engine:
         things = engine.database["things"]
         await things.insert_many([{"n": at} for at in range(COUNT)])

@@ -17,7 +17,7 @@ COLLSCAN = {"stage": "COLLSCAN", "direction": "forward"}
 
 async def test_the_embedded_engine_tells(tmp_path: Path) -> None:
     """With an index nothing is scanned or sorted; without one all is."""
-    async with open_engine(settings_of(tmp_path)) as engine:
+    async with open_engine(settings_of(tmp_path, mongodb_uri=None)) as engine:
         await engine.database["things"].create_index([("a", 1), ("b", 1)])
         served = await explain(engine, "things", {"a": 1}, (("b", -1),))
         sorted_later = await explain(engine, "things", {"a": 1}, (("c", 1),))

@@ -230,7 +230,7 @@ async def two(engine):
     os._exit(9)
 
 async def main():
-    async with open_engine(settings_of(Path(sys.argv[1]))) as engine:
+    async with open_engine(settings_of(Path(sys.argv[1]), mongodb_uri=None)) as engine:
         both = Migration("one", one), Migration("two", two)
         await migrate(engine, both, FrozenClock(), alone=True)
 
@@ -250,7 +250,7 @@ async def test_a_killed_process_is_gone_on_from(tmp_path: Path) -> None:
     )
     status = await killed.wait()
     toys = Toys()
-    async with open_engine(settings_of(tmp_path)) as engine:
+    async with open_engine(settings_of(tmp_path, mongodb_uri=None)) as engine:
         before = await version(engine, toys.all)
         await _migrate(engine, toys, alone=True)
         after = await version(engine, toys.all)

@@ -51,7 +51,7 @@ async def say(services: Services, who: ObjectId, where: ObjectId, content: str) 
 
 async def furnish(folder: Path) -> House:
     """An embedded database with users, a group, a talk, messages of all fates, and a block."""
-    settings = settings_of(folder)
+    settings = settings_of(folder, mongodb_uri=None)
     async with open_services(settings) as services:
         ada, bob, cyd = [await sign_up(services, each) for each in ("Ada", "Bob", "Cyd")]
         wanted = GroupWanted.model_validate({"name": "Tea", "memberIds": [str(bob), str(cyd)]})

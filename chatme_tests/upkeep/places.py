@@ -26,7 +26,7 @@ Content = dict[str, dict[str, bytes]]
 async def place_of(kind: str, folder: Path) -> AsyncIterator[Settings]:
     """An empty database of a kind, dropped afterwards."""
     if kind == "embedded":
-        yield settings_of(folder)
+        yield settings_of(folder, mongodb_uri=None)
         return
     base, _, options = MONGODB_URI.partition("?")
     scheme, _, rest = base.partition("://")

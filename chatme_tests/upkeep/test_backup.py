@@ -79,10 +79,9 @@ async def test_half_a_database_is_not_backed_up(kind: str, tmp_path: Path) -> No
 
 async def test_what_cannot_be_read_leaves_nothing(tmp_path: Path) -> None:
     """Without a database there is an error in words, and neither a backup nor a database."""
+    settings = settings_of(tmp_path / "data", mongodb_uri=None)
     with pytest.raises(DatabaseError, match="there is no database"):
-        await back_up(
-            settings_of(tmp_path / "data"), tmp_path / "backup", FrozenClock(), Progress()
-        )
+        await back_up(settings, tmp_path / "backup", FrozenClock(), Progress())
 
     assert not (tmp_path / "backup").exists()
     assert not (tmp_path / "data" / "chatme.db").exists()

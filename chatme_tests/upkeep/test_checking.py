@@ -55,6 +55,6 @@ async def test_a_database_in_use_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DatabaseError, match="in use"):
             await check(house.settings, Progress(), _say)
     with pytest.raises(FileNotFoundError):
-        await check(settings_of(tmp_path / "no"), Progress(), _say)
+        await check(settings_of(tmp_path / "no", mongodb_uri=None), Progress(), _say)
 
     assert not (tmp_path / "no" / "chatme.db").exists()

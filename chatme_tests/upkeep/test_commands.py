@@ -82,7 +82,7 @@ def test_a_copy_is_made_by_words(house: House, tmp_path: Path) -> None:
 def test_a_server_in_the_way_is_told(house: House, tmp_path: Path) -> None:
     """A backup is taken beside the server, a restore is not put under it."""
     data, file = house.settings.data_dir, tmp_path / "backup"
-    with Server(data):
+    with Server(data, embedded=True):
         made = _chatme(data, "backup", file)
         refused = _chatme(data, "restore", file, "--force")
 

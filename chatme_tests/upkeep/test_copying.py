@@ -60,7 +60,7 @@ async def test_a_copy_is_the_same(house: House, kind: str, tmp_path: Path) -> No
     count = sum(map(len, (await content_of(house.settings)).values()))
     async with place_of(kind, tmp_path / "new") as middle:
         copied = await copy(house.settings, middle, Progress())
-        back = settings_of(tmp_path / "back")
+        back = settings_of(tmp_path / "back", mongodb_uri=None)
         copied_back = await copy(middle, back, Progress())
         same = await _copied(house.settings, middle), await _copied(house.settings, back)
     async with open_services(back) as services:
@@ -131,7 +131,8 @@ async def test_what_is_there_is_kept(house: House, kind: str, tmp_path: Path) ->
 
 async def test_nothing_is_no_source(house: House, tmp_path: Path) -> None:
     """A folder without a database, the target itself, and half a copy are no sources."""
-    fresh, half = settings_of(tmp_path / "fresh"), settings_of(tmp_path / "half")
+    fresh = settings_of(tmp_path / "fresh", mongodb_uri=None)
+    half = settings_of(tmp_path / "half", mongodb_uri=None)
     with pytest.raises(FileNotFoundError):
         await copy(fresh, house.settings, Progress())
     with pytest.raises(TargetNotEmpty, match="one and the same"):
@@ -148,7 +149,7 @@ async def test_nothing_is_no_source(house: House, tmp_path: Path) -> None:
 
 async def test_a_database_in_use_is_refused(house: House, tmp_path: Path) -> None:
     """While a server has the source or the target nothing is copied."""
-    target = settings_of(tmp_path / "new")
+    target = settings_of(tmp_path / "new", mongodb_uri=None)
     async with open_engine(house.settings):
         with pytest.raises(DatabaseError, match="in use"):
             await copy(house.settings, target, Progress())

@@ -96,7 +96,7 @@ async def test_a_backup_leads_from_one_engine_to_another(
     async with place_of(kind, tmp_path / "first") as settings:
         await _restore(backup, settings)
         await back_up(settings, tmp_path / "second.tar.gz", FrozenClock(), Progress())
-    settings = settings_of(tmp_path / "second")
+    settings = settings_of(tmp_path / "second", mongodb_uri=None)
     is_one_moment = await _restore(tmp_path / "second.tar.gz", settings)
 
     assert is_one_moment is (kind == "embedded")
@@ -108,7 +108,7 @@ async def test_uploads_alone_are_not_nothing(backup: Path, tmp_path: Path) -> No
     (tmp_path / "new" / "uploads").mkdir(parents=True)
     (tmp_path / "new" / "uploads" / "file").write_bytes(b"x")
     with pytest.raises(TargetNotEmpty):
-        await _restore(backup, settings_of(tmp_path / "new"))
+        await _restore(backup, settings_of(tmp_path / "new", mongodb_uri=None))
 
 
 async def test_a_database_in_use_is_refused(house: House, backup: Path) -> None:
@@ -170,7 +170,7 @@ async def test_a_bad_backup_makes_nothing(backup: Path, tmp_path: Path) -> None:
     """In a fresh place nothing of a bad backup is left: no database, no files."""
     _damage(backup, "cut")
     with pytest.raises(BadArchive):
-        await _restore(backup, settings_of(tmp_path / "new"))
+        await _restore(backup, settings_of(tmp_path / "new", mongodb_uri=None))
 
     left = {each.name for each in (tmp_path / "new").iterdir()}
     assert left == {"chatme.db.lock", "jwt_secret", "jwt_refresh_secret"}
@@ -195,7 +195,7 @@ async def test_nobody_serves_half_a_database(
 
 async def test_the_files_are_the_owner_s(backup: Path, tmp_path: Path) -> None:
     """Folder, database and uploads are readable by their owner alone."""
-    settings = settings_of(tmp_path / "new")
+    settings = settings_of(tmp_path / "new", mongodb_uri=None)
     await _restore(backup, settings)
     paths = [settings.data_dir, *settings.data_dir.rglob("*")]
 

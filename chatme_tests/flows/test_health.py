@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import socket
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from chatme.health import checks
 from chatme.health.service import FRESH_SECONDS, HealthService
@@ -105,18 +102,6 @@ async def test_redis_is_there(data: Path) -> None:
 
     assert (status, set(report["info"])) == (200, {*PARTS, "redis"})
     assert report["info"]["redis"]["pingMs"] >= 0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of 64 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mount, check=False).returncode:
-        pytest.skip("only root may mount a file system")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 async def test_a_full_disk(small_disk: Path) -> None:

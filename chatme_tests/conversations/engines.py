@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -123,6 +124,26 @@ class CutEngine(GatedEngine):
     def _fail(self, place: str) -> None:
         if len(self.made) - 1 in self.at:
             raise AutoReconnect(place)
+
+
+class ScopedEngine(GatedEngine):
+    """An engine whose writes go through a gate of the task that makes them, and of its children."""
+
+    def __init__(self, engine: AIOEngine) -> None:
+        super().__init__(engine)
+        self.gate: ContextVar[GatedEngine | None] = ContextVar("gate", default=None)
+
+    async def before(self, place: str) -> None:
+        """As the task's gate, if it has one."""
+        gate = self.gate.get()
+        if gate is not None:
+            await gate.before(place)
+
+    async def after(self, place: str) -> None:
+        """As the task's gate, if it has one."""
+        gate = self.gate.get()
+        if gate is not None:
+            await gate.after(place)
 
 
 class HeldEngine(GatedEngine):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -11,7 +14,7 @@ from odmantic import AIOEngine
 from chatme.clock import Clock, new_id
 from chatme.conversations.models import Roster
 from chatme.conversations.service import ConversationService
-from chatme.errors import Forbidden, NotFound
+from chatme.errors import Forbidden, NotFound, Unavailable
 from chatme.messages.events import (
     MessageDeleted,
     MessageEdited,
@@ -19,7 +22,7 @@ from chatme.messages.events import (
     ReactionRemoved,
 )
 from chatme.messages.hidden import hidden_from
-from chatme.messages.log import MessageLog
+from chatme.messages.log import Decision, MessageLog
 from chatme.messages.models import Message
 from chatme.messages.service import MessageService
 from chatme.messages.views import MessageViews, receipt_statuses
@@ -32,7 +35,22 @@ from chatme.messages.wire import (
     Receipt,
 )
 from chatme.ports import Event, Tellers
+from chatme.storage.errands import Errand
 from chatme.users.service import UserService
+
+
+async def _nothing(*_: object) -> None:
+    """Nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What becomes of a message, the event that tells of it, and what comes before and after."""
+
+    decide: Decision
+    event: Callable[[Message], Event]
+    follow: Callable[[Message, frozenset[ObjectId]], Awaitable[None]] = _nothing
+    prepare: Callable[[Roster], Awaitable[None]] = _nothing
 
 
 class ChangeService:
@@ -71,10 +89,7 @@ class ChangeService:
                 raise Forbidden("Only your own text messages can be edited.")
             return {"content": content, "edited_at": now}
 
-        found = await self.find(caller, named)
-        async with self._conversations.turn(found.conversation):
-            roster = await self._conversations.roster(found.conversation, caller)
-            message, _ = await self._log.change(found.id, edited)
+        def event(message: Message) -> Event:
             data = EditedData(
                 conversation_id=message.conversation,
                 message_id=message.id,
@@ -82,8 +97,13 @@ class ChangeService:
                 content=content,
                 edited_at=now,
             )
-            audience = await self._announce(MessageEdited(data), caller, message, roster)
+            return MessageEdited(data)
+
+        async def follow(message: Message, audience: frozenset[ObjectId]) -> None:
             await self._tellers.notifier.message_edited(message.id, message.type, content, audience)
+
+        found = await self.find(caller, named)
+        message, roster = await self._change(caller, found, _Change(edited, event, follow))
         return await self._view(caller, message, roster)
 
     async def delete(self, caller: ObjectId, named: MessageNamed) -> None:
@@ -92,23 +112,26 @@ class ChangeService:
         Its file goes with it where nothing else shows it. Deleting it again changes nothing.
         Raises `NotFound`, `Forbidden`.
         """
-        found = await self.find(caller, named)
-        async with self._conversations.turn(found.conversation):
-            roster = await self._conversations.roster(found.conversation, caller)
 
+        def event(message: Message) -> Event:
+            data = DeletedData(
+                conversation_id=message.conversation,
+                message_id=message.id,
+                rev=message.rev,
+                deleted_by=caller,
+            )
+            return MessageDeleted(data)
+
+        async def follow(message: Message, _: frozenset[ObjectId]) -> None:
+            await self._tellers.notifier.message_deleted(message.id)
+
+        async def prepare(roster: Roster) -> None:
             if found.sender != caller and not roster.is_admin(caller):
                 raise Forbidden("Only your own messages can be deleted.")
             await self._messages.attachments.loosen(found)
-            message, changed = await self._log.change(found.id, _deleted)
-            if changed:
-                data = DeletedData(
-                    conversation_id=message.conversation,
-                    message_id=message.id,
-                    rev=message.rev,
-                    deleted_by=caller,
-                )
-                await self._announce(MessageDeleted(data), caller, message, roster)
-            await self._tellers.notifier.message_deleted(message.id)
+
+        found = await self.find(caller, named)
+        await self._change(caller, found, _Change(_deleted, event, follow, prepare))
         await self._messages.attachments.release(found)
 
     async def react(self, caller: ObjectId, named: MessageNamed, emoji: str) -> None:
@@ -124,13 +147,11 @@ class ChangeService:
                 return None
             return {"reactions": [*_without(message, caller), {"user": caller, "emoji": emoji}]}
 
+        def event(message: Message) -> Event:
+            return ReactionAdded(_reaction(message, caller, emoji))
+
         found = await self.find(caller, named)
-        async with self._conversations.turn(found.conversation):
-            roster = await self._conversations.roster(found.conversation, caller)
-            message, changed = await self._log.change(found.id, reacted)
-            if changed:
-                data = _reaction(message, caller, emoji)
-                await self._announce(ReactionAdded(data), caller, message, roster)
+        await self._change(caller, found, _Change(reacted, event))
 
     async def unreact(self, caller: ObjectId, named: MessageNamed) -> None:
         """Takes the caller's emoji away, if there is one; raises `NotFound`."""
@@ -138,16 +159,15 @@ class ChangeService:
 
         def unreacted(message: Message) -> Mapping[str, Any] | None:
             nonlocal removed
-            removed = _emoji_of(message, caller) or ""
-            return {"reactions": _without(message, caller)} if removed else None
+            emoji = _emoji_of(message, caller)
+            removed = emoji or removed
+            return {"reactions": _without(message, caller)} if emoji else None
+
+        def event(message: Message) -> Event:
+            return ReactionRemoved(_reaction(message, caller, removed))
 
         found = await self.find(caller, named)
-        async with self._conversations.turn(found.conversation):
-            roster = await self._conversations.roster(found.conversation, caller)
-            message, changed = await self._log.change(found.id, unreacted)
-            if changed:
-                data = _reaction(message, caller, removed)
-                await self._announce(ReactionRemoved(data), caller, message, roster)
+        await self._change(caller, found, _Change(unreacted, event))
 
     async def receipts(self, caller: ObjectId, named: MessageNamed) -> list[Receipt]:
         """How far every recipient of a message is; raises `NotFound`."""
@@ -173,15 +193,70 @@ class ChangeService:
             raise NotFound
         return found
 
-    async def _announce(
-        self, event: Event, actor: ObjectId, message: Message, roster: Roster
+    async def _change(
+        self, caller: ObjectId, found: Message, change: _Change
+    ) -> tuple[Message, Roster]:
+        """Makes a change inside the conversation's turn; once it is written it is announced,
+        whether its caller waits for that or not."""
+        async with AsyncExitStack() as turn:
+            await turn.enter_async_context(self._conversations.turn(found.conversation))
+            roster = await self._conversations.roster(found.conversation, caller)
+            await change.prepare(roster)
+            work = partial(self._see_through, caller, found.id, change, roster)
+            changed = self._conversations.errands.begin(work, turn.pop_all())
+        return await changed, roster
+
+    async def _see_through(
+        self,
+        caller: ObjectId,
+        message_id: ObjectId,
+        change: _Change,
+        roster: Roster,
+        errand: Errand,
+    ) -> Message:
+        message, changed = await self._write(message_id, change.decide, errand)
+        audience: frozenset[ObjectId] = frozenset()
+        if changed:
+            audience = await errand.surely(lambda: self._audience(caller, message, roster))
+            self._tellers.announcer.publish(change.event(message), audience)
+        await errand.surely(lambda: change.follow(message, audience))
+        return message
+
+    async def _write(
+        self, message_id: ObjectId, decide: Decision, errand: Errand
+    ) -> tuple[Message, bool]:
+        """As `MessageLog.change`; where the answer to that is lost, the database is asked for it
+        when it is back."""
+        rev, wanted = 0, dict[str, Any]()
+
+        def decided(message: Message) -> Mapping[str, Any] | None:
+            nonlocal rev, wanted
+            fields = decide(message)
+            rev, wanted = message.rev, dict(fields or {})
+            return fields
+
+        async def written() -> Message | None:
+            now = await self._engine.find_one(Message, Message.id == message_id)
+            if now is None or now.rev == rev:
+                return None
+            is_ours = wanted == now.model_dump(include=set(wanted))
+            return now if is_ours else None
+
+        try:
+            return await errand.once(lambda: self._log.change(message_id, decided))
+        except Unavailable as error:
+            found = await errand.look(error, written) if wanted else None
+            if found is None:
+                raise
+            return found, True
+
+    async def _audience(
+        self, actor: ObjectId, message: Message, roster: Roster
     ) -> frozenset[ObjectId]:
-        """Tells of a change whoever may know of it; who that is."""
+        """Who may know of a change."""
         hidden = await hidden_from(self._engine, self._users, message, roster)
         hidden |= await self._users.blocks.blockers_of(actor)
-        audience = roster.user_ids - (hidden - {actor})
-        self._tellers.announcer.publish(event, audience)
-        return audience
+        return roster.user_ids - (hidden - {actor})
 
     async def _view(self, caller: ObjectId, message: Message, roster: Roster) -> MessageView:
         marks = await self._conversations.marks(roster)

@@ -27,9 +27,6 @@ from chatme.ports import Tellers
 from chatme.storage.errands import Errand
 from chatme.users.service import UserService
 
-LOOKS = 2
-"""How often the database is asked for a message of which nobody knows whether it was written."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
@@ -125,23 +122,22 @@ class MessageService:
     async def _store(self, message: Message, errand: Errand) -> Message:
         """Gives a message its place in the log; raises `AlreadySent`, `Unavailable`.
 
-        Where the answer to that is lost, the database is asked for it when it is back: twice, for
-        what was still on its way may arrive just after the first time.
+        Where the answer to that is lost, the database is asked for it when it is back.
         """
+
+        async def stored() -> Message | None:
+            return await self._engine.find_one(Message, Message.id == message.id)
+
         try:
             await errand.once(lambda: self._log.append(message))
         except AlreadySent:
             await self.attachments.give_back(message)
             raise
         except Unavailable as error:
-            for _ in range(LOOKS):
-                await errand.wait(error)
-                found = await errand.surely(
-                    lambda: self._engine.find_one(Message, Message.id == message.id)
-                )
-                if found is not None:
-                    return found
-            raise
+            found = await errand.look(error, stored)
+            if found is None:
+                raise
+            return found
         return message
 
     async def _notify(

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 PAUSE: Final = 0.5
 """Seconds between two tries."""
+LOOKS: Final = 2
 CLOSING: Final = 5.0
 """Seconds that what is under way has at the end."""
 
@@ -48,9 +49,21 @@ class Errand:
             try:
                 return await self.once(step)
             except Unavailable as error:
-                await self.wait(error)
+                await self._wait(error)
 
-    async def wait(self, error: Unavailable) -> None:
+    async def look(self, error: Unavailable, step: Callable[[], Awaitable[T | None]]) -> T | None:
+        """What a write of unknown outcome has left, or nothing, as soon as that can be known.
+
+        It is asked for twice: what was still on its way may arrive just after the first time.
+        """
+        for _ in range(LOOKS):
+            await self._wait(error)
+            found = await self.surely(step)
+            if found is not None:
+                return found
+        return None
+
+    async def _wait(self, error: Unavailable) -> None:
         """Tells the caller that the database is away, and returns a moment after it is back."""
         if not self.answer.done():
             self.answer.set_exception(error)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from chatme.errors import Forbidden, NotFound
+from chatme.errors import Forbidden, NotFound, Unavailable
 from chatme.messages.models import Message
 from chatme.messages.wire import MessageNamed, MessageView
-from chatme_tests.conversations.engines import CountingEngine
+from chatme_tests.conversations.engines import CountingEngine, CutEngine
 from chatme_tests.conversations.world import Node, World
 
 Act = Callable[[Node, ObjectId, MessageNamed], Awaitable[Any]]
@@ -263,3 +263,28 @@ async def test_a_change_is_one_write(world: World, act: str) -> None:
     await ACTS[act](world.node(counting), ann, _named(message))
 
     assert counting.made == ["messages.find_one_and_update"]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("name", ["edit", "delete", "react", "unreact"])
+async def test_an_absence_tells_a_change_once(world: World, name: str, late: bool) -> None:
+    """Where the database is away at a change its caller is told so; what was changed all the same
+    is announced once, and asked for again nothing is told but another edit."""
+    ann, bob = await world.people("ann", "bob")
+    talk = await world.direct(ann, bob)
+    named = _named(await world.say(ann, talk, "Old"))
+    if name == "unreact":
+        await world.changes.react(ann, named, "👍")
+    world.forget()
+    node = world.node(CutEngine(world.engine, 0, late=late))
+    with pytest.raises(Unavailable):
+        await ACTS[name](node, ann, named)
+    await node.aclose()
+    first = list(world.ears.names)
+    await ACTS[name](node, ann, named)
+    await node.aclose()
+
+    assert len(first) == late
+    assert len(world.ears.names) == (2 if late and name == "edit" else 1)
+    revs = [each.rev for each in world.heard(*set(world.ears.names))]
+    assert revs == sorted(set(revs))

@@ -77,7 +77,8 @@ async def test_a_server_that_waits_can_be_stopped(proxy: Proxy, data: Path) -> N
 
 async def test_an_absence_loses_nothing(proxy: Proxy, data: Path) -> None:
     """The database is cut under load: callers are told to try again, sockets stay open, and after
-    its return the same sends are taken; every acked message is there once, without a hole."""
+    its return the same sends are taken; every acked message is there once, without a hole,
+    and every open socket heard of each once, in their order."""
     with server_on(proxy.uri, data) as server:
         await start(server)
         async with signed_up(server.url, *(f"Cut {at}" for at in range(WRITERS))) as users:
@@ -97,8 +98,12 @@ async def test_an_absence_loses_nothing(proxy: Proxy, data: Path) -> None:
             acked = [message for sent in await asyncio.gather(*senders) for message in sent]
             assert [socket.close_code for socket in (asking, *sockets)] == [None] * (WRITERS + 1)
             stored = await history(users[0], room)
+            for socket in sockets:
+                await socket.wait_for("new_message", seq=WRITERS * MESSAGES)
+            heard = [[each["seq"] for each in socket.of("new_message")] for socket in sockets]
 
     expect_whole(acked, stored, WRITERS * MESSAGES)
+    assert heard == [list(range(1, WRITERS * MESSAGES + 1))] * WRITERS
 
 
 async def test_who_was_here_and_read_is_known_afterwards(proxy: Proxy, data: Path) -> None:

@@ -121,6 +121,28 @@ async def test_who_stops_waiting_stops_nothing() -> None:
     assert [each["event"] for each in logs] == ["what a caller no longer waited for has failed"]
 
 
+@pytest.mark.parametrize("there_at", [1, 2, 3])
+async def test_what_was_on_its_way_is_looked_for_twice(there_at: int) -> None:
+    """What a write of unknown outcome has left is found at the second look as well, and the caller
+    does not wait for either."""
+    database, found = Database(), list[int | None]()
+    database.back.set()
+
+    async def seen() -> int | None:
+        asked = await database.ask()
+        return asked if asked >= there_at else None
+
+    async def looks(errand: Errand) -> None:
+        found.append(await errand.look(Unavailable.briefly(), seen))
+
+    async with _opened(database) as (errands, _):
+        with pytest.raises(Unavailable):
+            await errands.begin(looks, AsyncExitStack())
+        assert found == []
+
+    assert found == [there_at if there_at < 3 else None]
+
+
 async def test_the_end_is_bounded() -> None:
     """Work that does not end is cut at the end, and its caller is told."""
     database, ended = Database(), list[str]()

@@ -67,9 +67,9 @@ class NotificationService:
     ) -> None:
         """Tells these users of a message that is in the database.
 
-        The connected hear of it at once, the others find it later; one write stores it for all
-        of them. Cut before that, it is not stored; cut within, for some. Told again, it is stored
-        for those who are missing it and for nobody twice, while the connected may hear it twice.
+        One write stores it for all who are not connected; then the connected hear of it. Cut
+        before that, nobody was told; cut within, some were. Told again where it was cut, it is
+        stored for those who are missing it, and nobody has it twice.
         """
         payload = MessagePayload(
             conversation_id=conversation_id,
@@ -230,13 +230,11 @@ class NotificationService:
     ) -> None:
         """Each user is asked for once whether they are connected, and so told in one way only.
 
-        The connected do not wait for the write, which is not theirs.
+        The connected are told last: where the write fails nobody was, and all of it can be said
+        again.
         """
         plain = payload.to_plain()
         connected = self._sockets.connected(users)
-        if connected:
-            live = LiveNotification(id=None, type=type, payload=plain)
-            self._announcer.publish(Notified(live), connected, quiet_in=payload.conversation_id)
         now = self._clock.now()
         await atomic.insert_missing(
             self._engine,
@@ -254,6 +252,9 @@ class NotificationService:
                 for user in set(users) - connected
             ],
         )
+        if connected:
+            live = LiveNotification(id=None, type=type, payload=plain)
+            self._announcer.publish(Notified(live), connected, quiet_in=payload.conversation_id)
 
     async def _read_unread(self, whose: dict[str, ObjectId]) -> int:
         return await atomic.update_all(

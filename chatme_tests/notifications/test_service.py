@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from chatme.errors import NotFound
 from chatme.notifications.models import Notification
 from chatme.notifications.service import NotificationService
 from chatme.notifications.wire import NotificationQuery
+from chatme_tests.conversations.engines import CutEngine
 from chatme_tests.fakes import FrozenClock, opened_engine
 from chatme_tests.notifications.fakes import (
     SENDER,
@@ -88,6 +90,24 @@ async def test_a_message_costs_one_write_or_none(stage: Stage, many: int) -> Non
     await stage.message()
     assert stage.engine.take() == []
     assert len(stage.ears.heard) == 2
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the write", "after the write"])
+async def test_what_an_absence_cut_can_be_told_again(stage: Stage, late: bool) -> None:
+    """Where the database is away the connected are told nothing yet: told again, everybody has it
+    once."""
+    stage.sockets.open = {ANN}
+    cut = CutEngine(stage.engine, 0, late=late)
+    stage.service = NotificationService(cut, stage.clock, stage.ears, stage.sockets)
+    message = ObjectId()
+    with pytest.raises(AutoReconnect):
+        await stage.message(ANN, BOB, message=message)
+    assert stage.ears.heard == []
+    await stage.message(ANN, BOB, message=message)
+
+    (heard,) = stage.ears.heard
+    assert heard.users == {ANN}
+    assert len(await stage.unread(BOB)) == 1
 
 
 async def test_a_repeated_message_is_stored_once(stage: Stage) -> None:

@@ -28,8 +28,14 @@ EMBEDDED_FILE = "chatme.db"
 _SWEEP_SECONDS = 60.0
 _PING_SECONDS = 2.0
 
-# What an ack promises: no option of the URI weakens it.
-_CONCERN: Mapping[str, Any] = {"w": "majority", "journal": True}
+# What an ack promises, and that whoever wrote sees it: no option of the URI weakens either. The
+# primary's latest ("local") is what was acked by it, since an ack waits for the majority.
+_CONCERN: Mapping[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "readPreference": "primary",
+    "readConcernLevel": "local",
+}
 
 # Where the URI does not say otherwise. No wait is without end: for a server, for a connection of
 # the pool, for the handshake, for an answer. A read or a write that a lost connection or a change

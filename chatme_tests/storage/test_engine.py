@@ -186,8 +186,10 @@ async def test_no_wait_is_without_end(tmp_path: Path) -> None:
 
 
 async def test_the_uri_may_say_otherwise(tmp_path: Path) -> None:
-    """The URI's own waits and pool count, in any case of letters; what an ack promises stays."""
-    more = "MaxPoolSize=7&sockettimeoutms=1000&retryWrites=false&w=1&journal=false"
+    """The URI's own waits and pool count, in any case of letters; what an ack promises, and who
+    is asked, stay."""
+    weaker = "w=1&journal=false&readPreference=secondary&readConcernLevel=available"
+    more = f"MaxPoolSize=7&sockettimeoutms=1000&retryWrites=false&{weaker}"
     uri = f"mongodb://127.0.0.1:1/talk?{more}"
     async with open_engine(settings_of(tmp_path, mongodb_uri=uri)) as engine:
         options: Any = engine.client.options
@@ -196,6 +198,8 @@ async def test_the_uri_may_say_otherwise(tmp_path: Path) -> None:
         assert (pool.max_pool_size, pool.socket_timeout, options.retry_writes) == (7, 1, False)
         assert (pool.connect_timeout, options.retry_reads) == (2, True)
         assert engine.client.write_concern.document == {"w": "majority", "j": True}
+        assert engine.client.read_preference.name == "Primary"
+        assert engine.client.read_concern.document == {"level": "local"}
 
 
 @pytest.mark.parametrize(

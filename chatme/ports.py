@@ -5,7 +5,7 @@ Packages of the platform do not import each other; they meet here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from os import stat_result
@@ -200,9 +200,12 @@ class Notifier(Protocol):
         name: str,
         by_id: ObjectId,
         by_name: str,
-        users: Collection[ObjectId],
+        users: Mapping[ObjectId, ObjectId],
     ) -> None:
-        """Tells these users that they were added to a group, or removed from it."""
+        """Tells these users that they were added to a group, or removed from it.
+
+        Each comes with the id of what is told to them, which makes it safe to say twice.
+        """
         ...
 
 

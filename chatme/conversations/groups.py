@@ -1,20 +1,17 @@
-"""The rules for groups: who comes, who goes, who decides.
-
-Members and roles are in one document, so every change is one atomic write under a version: who
-reads, decides and writes too late reads again. The conversation's turn is held from the write to
-the last announcement, so that no message in between reaches who is gone.
-"""
+"""The rules for groups: who comes, who goes, who decides; see `changes` for how it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Literal
 
 from bson import ObjectId
 from odmantic import AIOEngine
 
-from chatme.clock import Clock
+from chatme.clock import Clock, new_id
+from chatme.conversations.changes import Change, Decision, GroupChanges, Preparation
 from chatme.conversations.events import (
     ConversationCreated,
     ConversationRemoved,
@@ -23,7 +20,7 @@ from chatme.conversations.events import (
     MemberRemoved,
 )
 from chatme.conversations.models import Conversation, Member
-from chatme.conversations.service import ConversationService
+from chatme.conversations.service import ConversationService, nothing
 from chatme.conversations.views import ConversationViews, MessageFacts
 from chatme.conversations.wire import (
     MAX_MEMBERS,
@@ -34,15 +31,10 @@ from chatme.conversations.wire import (
     MemberNamed,
     Role,
 )
-from chatme.errors import Code, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from chatme.errors import Code, Conflict, Forbidden, Invalid, NotFound
 from chatme.ports import Tellers
-from chatme.storage import atomic
+from chatme.storage.errands import Errand
 from chatme.users.service import UserService
-
-ATTEMPTS = 20
-
-Decision = Callable[[Conversation], dict[str, object]]
-Preparation = Callable[[Conversation], Awaitable[None]]
 
 
 class GroupService:
@@ -58,22 +50,25 @@ class GroupService:
         facts: MessageFacts,
         tellers: Tellers,
     ) -> None:
-        self._engine = engine
         self._clock = clock
         self._users = users
         self._conversations = conversations
+        self._changes = GroupChanges(engine, conversations)
         self._views = views
         self._facts = facts
         self._tellers = tellers
 
     async def make(self, caller: ObjectId, wanted: GroupWanted) -> ConversationView:
         """A new group with the caller as its admin; see `ConversationService.group`."""
-        view, others = await self._conversations.group(caller, wanted)
-        stay = await self._without_gone(view.id, others)
-        await self._notify("group_added", view.id, view.name, caller, stay)
-        if stay == others:
-            return view
-        return await self._view(caller, await self._visible(caller, view.id))
+        whole = True
+
+        async def follow(made: Conversation, errand: Errand) -> None:
+            nonlocal whole
+            others = [member.user for member in made.members if member.user != caller]
+            whole = await self._welcome(caller, made, others, errand)
+
+        view = await self._conversations.group(caller, wanted, follow)
+        return view if whole else await self._view_again(caller, view.id)
 
     async def add(
         self, caller: ObjectId, conversation_id: ObjectId, wanted: Sequence[ObjectId]
@@ -83,9 +78,10 @@ class GroupService:
         Raises `NotFound`, `Forbidden` for who is no admin or at odds with a new member, `Invalid`
         for unknown users and over 1,024 members.
         """
-        now = self._clock.now()
-        async with self._conversations.turn(conversation_id):
-            found = await self._visible(caller, conversation_id)
+        now, whole = self._clock.now(), True
+        async with AsyncExitStack() as turn:
+            await turn.enter_async_context(self._conversations.turn(conversation_id))
+            found = await self._changes.visible(caller, conversation_id)
             _require_admin(found, caller)
             present = {member.user for member in found.members}
             fresh = [each for each in dict.fromkeys(wanted) if each not in present]
@@ -109,12 +105,16 @@ class GroupService:
                     raise Invalid.field("memberIds", f"a group has at most {MAX_MEMBERS} members")
                 return {"members": members}
 
-            after = await self._change(caller, conversation_id, with_them)
-            await self._announce_added(after, fresh)
-        stay = await self._without_gone(after.id, fresh)
-        await self._notify("group_added", after.id, after.name, caller, stay)
-        if stay != fresh:
-            after = await self._visible(caller, conversation_id)
+            async def follow(after: Conversation, errand: Errand) -> None:
+                nonlocal whole
+                await errand.surely(lambda: self._announce_added(after, fresh))
+                whole = await self._welcome(caller, after, fresh, errand)
+
+            change = Change(with_them, follow)
+            made = self._changes.begin(caller, conversation_id, change, turn.pop_all())
+        after = await made
+        if not whole:
+            return await self._view_again(caller, conversation_id)
         return await self._view(caller, after)
 
     async def remove(self, caller: ObjectId, conversation_id: ObjectId, user_id: ObjectId) -> None:
@@ -124,24 +124,7 @@ class GroupService:
         `Forbidden`.
         """
 
-        def without_them(conversation: Conversation) -> dict[str, object]:
-            if user_id != caller:
-                _require_admin(conversation, caller)
-            return {"members": _without(conversation, user_id)}
-
-        async with self._conversations.turn(conversation_id):
-            before = await self._visible(caller, conversation_id)
-            after = await self._change(caller, conversation_id, without_them)
-            announcer = self._tellers.announcer
-            rest = [member.user for member in after.members]
-            gone = MemberNamed(conversation_id=conversation_id, user_id=user_id)
-            announcer.publish(MemberRemoved(gone), rest)
-            named = ConversationNamed(conversation_id=conversation_id)
-            announcer.publish(ConversationRemoved(named), [user_id])
-            if _admins(after) - _admins(before):
-                await self._announce_updated(after)
-        if user_id != caller:
-            await self._notify("group_removed", after.id, after.name, caller, [user_id])
+        await self._changes.make(caller, conversation_id, self._removal(caller, user_id))
 
     async def leave_all(self, user_id: ObjectId) -> None:
         """Takes a user who is no more out of every group. Safe to repeat."""
@@ -151,20 +134,44 @@ class GroupService:
             except (NotFound, Forbidden):
                 continue  # gone meanwhile, or a direct conversation, which stays
 
-    async def _without_gone(
-        self, conversation_id: ObjectId, users: Sequence[ObjectId]
-    ) -> list[ObjectId]:
-        """Takes out again who was erased or shut out while they were being added; who stays.
+    def _removal(self, caller: ObjectId, user_id: ObjectId) -> Change:
+        admins = set[ObjectId]()
 
-        An erasure first marks the user and then leaves their groups: it either sees the new
-        membership, or is seen by this look after the write.
+        def without_them(conversation: Conversation) -> dict[str, object]:
+            nonlocal admins
+            if user_id != caller:
+                _require_admin(conversation, caller)
+            admins = _admins(conversation)
+            return {"members": _without(conversation, user_id)}
+
+        async def follow(after: Conversation, errand: Errand) -> None:
+            self._announce_removed(after, user_id)
+            if _admins(after) - admins:
+                await errand.surely(lambda: self._announce_updated(after))
+            if user_id != caller:
+                await self._notify("group_removed", after, caller, [user_id], errand)
+
+        return Change(without_them, follow)
+
+    async def _welcome(
+        self, caller: ObjectId, group: Conversation, users: Sequence[ObjectId], errand: Errand
+    ) -> bool:
+        """Notifies who was added; whether all of them stay.
+
+        Who was erased or shut out meanwhile is taken out again: an erasure first marks the user
+        and then leaves their groups, so it either sees the new membership, or is seen by this look
+        after the write.
         """
-        here = await self._users.existing(users)
-        for each in users:
-            if each not in here:
-                with suppress(NotFound):
-                    await self.remove(each, conversation_id, each)
-        return [each for each in users if each in here]
+        here = await errand.surely(lambda: self._users.existing(users))
+        gone = [each for each in users if each not in here]
+        for each in gone:
+            removal = self._removal(each, each)
+            leave = partial(self._changes.see_through, each, group.id, removal, errand)
+            with suppress(NotFound):
+                await errand.patiently(leave)
+        stay = [each for each in users if each in here]
+        await self._notify("group_added", group, caller, stay, errand)
+        return not gone
 
     async def rename(
         self, caller: ObjectId, conversation_id: ObjectId, name: str | None
@@ -201,7 +208,7 @@ class GroupService:
         caller: ObjectId,
         conversation_id: ObjectId,
         decide: Decision,
-        about_to: Preparation | None = None,
+        about_to: Preparation = nothing,
     ) -> ConversationView:
         """Changes a group as an admin of it may, and tells its members.
 
@@ -213,62 +220,36 @@ class GroupService:
             _require_admin(conversation, caller)
             return decide(conversation)
 
-        async with self._conversations.turn(conversation_id):
-            after = await self._change(caller, conversation_id, decided, about_to)
-            await self._announce_updated(after)
-        return await self._view(caller, after)
+        async def follow(after: Conversation, errand: Errand) -> None:
+            await errand.surely(lambda: self._announce_updated(after))
+
+        change = Change(decided, follow, about_to)
+        return await self._view(caller, await self._changes.make(caller, conversation_id, change))
 
     async def as_admin(self, caller: ObjectId, conversation_id: ObjectId) -> Conversation:
         """The group, for an admin of it; raises `NotFound`, `Forbidden`."""
-        found = await self._visible(caller, conversation_id)
+        found = await self._changes.visible(caller, conversation_id)
         _require_admin(found, caller)
         return found
 
-    async def _change(
-        self,
-        caller: ObjectId,
-        conversation_id: ObjectId,
-        decide: Decision,
-        about_to: Preparation | None = None,
-    ) -> Conversation:
-        """Reads, decides and writes until nobody wrote in between."""
-        for _ in range(ATTEMPTS):
-            found = await self._visible(caller, conversation_id)
-            fields = decide(found)
-            if about_to is not None:
-                await about_to(found)
-            if "members" in fields:
-                members = fields["members"]
-                assert isinstance(members, list)  # noqa: S101 -- for the type checker
-                fields["members"] = [member.model_dump_doc() for member in members]
-            after = await atomic.update_and_get(
-                self._engine,
-                Conversation,
-                {"_id": conversation_id, "version": found.version},
-                {"$set": {**fields, "version": found.version + 1}},
-            )
-            if after is not None:
-                self._conversations.forget(conversation_id)
-                return after
-        raise Unavailable(retry_after=1)
-
-    async def _visible(self, caller: ObjectId, conversation_id: ObjectId) -> Conversation:
-        found = await self._engine.find_one(Conversation, Conversation.id == conversation_id)
-        if found is None or all(member.user != caller for member in found.members):
-            raise NotFound
-        if found.type == "direct":
-            raise Forbidden("This is no group.")
-        return found
-
     async def _announce_added(self, after: Conversation, fresh: Sequence[ObjectId]) -> None:
+        """All is read before anything is told, so that this is safe to repeat where it was cut."""
         everybody = [member.user for member in after.members]
-        views = await self._users.views(fresh)
-        for each in fresh:
-            data = MemberAddedData(conversation_id=after.id, user=views[each], role="member")
-            self._tellers.announcer.publish(MemberAdded(data), everybody)
+        users = await self._users.views(fresh)
         here = self._tellers.presence.connected(fresh)
-        for viewer, view in (await self._views.build_each(here, after)).items():
+        views = await self._views.build_each(here, after)
+        for each in fresh:
+            data = MemberAddedData(conversation_id=after.id, user=users[each], role="member")
+            self._tellers.announcer.publish(MemberAdded(data), everybody)
+        for viewer, view in views.items():
             self._tellers.announcer.publish(ConversationCreated(view), [viewer])
+
+    def _announce_removed(self, after: Conversation, user_id: ObjectId) -> None:
+        gone = MemberNamed(conversation_id=after.id, user_id=user_id)
+        rest = [member.user for member in after.members]
+        self._tellers.announcer.publish(MemberRemoved(gone), rest)
+        named = ConversationNamed(conversation_id=after.id)
+        self._tellers.announcer.publish(ConversationRemoved(named), [user_id])
 
     async def _announce_updated(self, after: Conversation) -> None:
         here = self._tellers.presence.connected([member.user for member in after.members])
@@ -278,20 +259,26 @@ class GroupService:
     async def _notify(
         self,
         kind: Literal["group_added", "group_removed"],
-        conversation_id: ObjectId,
-        name: str | None,
+        group: Conversation,
         caller: ObjectId,
         users: Sequence[ObjectId],
+        errand: Errand,
     ) -> None:
-        by = await self._users.view(caller)
-        await self._tellers.notifier.group_changed(
-            type=kind,
-            conversation_id=conversation_id,
-            name=name or "",
-            by_id=caller,
-            by_name=by.display_name,
-            users=users,
+        by = await errand.surely(lambda: self._users.view(caller))
+        told = {user: new_id() for user in users}
+        await errand.surely(
+            lambda: self._tellers.notifier.group_changed(
+                type=kind,
+                conversation_id=group.id,
+                name=group.name or "",
+                by_id=caller,
+                by_name=by.display_name,
+                users=told,
+            )
         )
+
+    async def _view_again(self, caller: ObjectId, conversation_id: ObjectId) -> ConversationView:
+        return await self._view(caller, await self._changes.visible(caller, conversation_id))
 
     async def _view(self, caller: ObjectId, conversation: Conversation) -> ConversationView:
         (view,) = await self._views.build(caller, [conversation])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
+from functools import partial
 
 from bson import ObjectId
 from odmantic import AIOEngine
@@ -27,15 +28,22 @@ from chatme.conversations.models import (
 )
 from chatme.conversations.views import ConversationViews
 from chatme.conversations.wire import ConversationView, GroupWanted
-from chatme.errors import BadRequest, Code, Forbidden, Invalid, NotFound
+from chatme.errors import BadRequest, Code, Forbidden, Invalid, NotFound, Unavailable
 from chatme.memo import Memo
 from chatme.ports import Announcer
 from chatme.storage import atomic
-from chatme.storage.errands import Errands
+from chatme.storage.errands import Errand, Errands
 from chatme.turns import Turns
 from chatme.users.service import UserService
 
 KEPT_ROSTERS = 5_000
+
+Follow = Callable[[Conversation, Errand], Awaitable[None]]
+"""What is done once a conversation is written, inside its turn, on the errand that wrote it."""
+
+
+async def nothing(*_: object) -> None:
+    """Nothing else."""
 
 
 class ConversationService:
@@ -167,11 +175,12 @@ class ConversationService:
         return await self._view(caller, found), False
 
     async def group(
-        self, caller: ObjectId, wanted: GroupWanted
-    ) -> tuple[ConversationView, list[ObjectId]]:
+        self, caller: ObjectId, wanted: GroupWanted, follow: Follow = nothing
+    ) -> ConversationView:
         """A new group with the caller as its admin, and the others in it.
 
-        Raises `Invalid` naming unknown members, `Forbidden` (`blocked`).
+        ``follow`` comes after its announcement. Raises `Invalid` naming unknown members,
+        `Forbidden` (`blocked`).
         """
         others = [each for each in dict.fromkeys(wanted.member_ids) if each != caller]
         if not others:
@@ -184,7 +193,7 @@ class ConversationService:
         made = Conversation(
             id=new_id(), type="group", name=wanted.name, members=members, created_at=now
         )
-        return await self._make(caller, made), others
+        return await self._make(caller, made, follow)
 
     async def record_message(
         self, conversation_id: ObjectId, message_id: ObjectId, seq: int, at: datetime
@@ -227,17 +236,42 @@ class ConversationService:
         if await self._users.blocks.related(caller, others):
             raise Forbidden("One of you has blocked the other.", code=Code.BLOCKED)
 
-    async def _make(self, caller: ObjectId, conversation: Conversation) -> ConversationView:
+    async def _make(
+        self, caller: ObjectId, conversation: Conversation, follow: Follow = nothing
+    ) -> ConversationView:
         # What hangs on it first: without a conversation that is seen by nobody, while one
         # without it would be half there. The conversation's insert is what makes all of it real.
         users = [member.user for member in conversation.members]
-        await atomic.insert(
-            self._engine, Activity(id=conversation.id, last_at=conversation.created_at)
-        )
-        await self.add_marks(conversation.id, users, 0)
-        await atomic.insert(self._engine, conversation)
-        view = await self._view(caller, conversation)
+        async with AsyncExitStack() as turn:
+            await turn.enter_async_context(self.turn(conversation.id))
+            await atomic.insert(
+                self._engine, Activity(id=conversation.id, last_at=conversation.created_at)
+            )
+            await self.add_marks(conversation.id, users, 0)
+            work = partial(self._see_made, caller, conversation, follow)
+            made = self.errands.begin(work, turn.pop_all())
+        return await made
+
+    async def _see_made(
+        self, caller: ObjectId, conversation: Conversation, follow: Follow, errand: Errand
+    ) -> ConversationView:
+        """Inserts a conversation and announces it, whether its caller waits for that or not.
+
+        Where the answer to the insert is lost, the database is asked for it when it is back.
+        """
+
+        async def stored() -> Conversation | None:
+            return await self._engine.find_one(Conversation, Conversation.id == conversation.id)
+
+        try:
+            await errand.once(lambda: atomic.insert(self._engine, conversation))
+        except Unavailable as error:
+            if await errand.look(error, stored) is None:
+                raise
+        (view,) = await errand.surely(lambda: self._views.build(caller, [conversation]))
+        users = [member.user for member in conversation.members]
         self._announcer.publish(ConversationCreated(view), users)
+        await follow(conversation, errand)
         return view
 
     async def _load_roster(self, conversation_id: ObjectId) -> Roster:

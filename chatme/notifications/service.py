@@ -11,7 +11,7 @@ preview after the deletion would bring back what must not be seen.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from bson import ObjectId
@@ -78,7 +78,8 @@ class NotificationService:
             sender_name=sender_name,
             preview=preview(kind, content),
         )
-        await self._tell("new_message", payload, sender_id, users, message_id)
+        fresh = {user: new_id() for user in users}
+        await self._tell("new_message", payload, sender_id, fresh, message_id)
 
     async def group_changed(
         self,
@@ -88,12 +89,12 @@ class NotificationService:
         name: str,
         by_id: ObjectId,
         by_name: str,
-        users: Collection[ObjectId],
+        users: Mapping[ObjectId, ObjectId],
     ) -> None:
         """Tells these users that they were added to a group, or removed from it.
 
-        As `message_arrived`; but nothing tells one change of a group from another, so what is
-        told again is stored again.
+        Each comes with the id of what is told to them, by which it is stored once however often
+        it is said. As `message_arrived` else.
         """
         payload = GroupPayload(
             conversation_id=conversation_id, name=name, by_id=by_id, by_name=by_name
@@ -225,7 +226,7 @@ class NotificationService:
         type: NotificationType,
         payload: MessagePayload | GroupPayload,
         by: ObjectId,
-        users: Collection[ObjectId],
+        users: Mapping[ObjectId, ObjectId],
         message_id: ObjectId | None = None,
     ) -> None:
         """Each user is asked for once whether they are connected, and so told in one way only.
@@ -240,7 +241,7 @@ class NotificationService:
             self._engine,
             [
                 Notification(
-                    id=new_id(),
+                    id=id_,
                     user=user,
                     type=type,
                     payload=plain,
@@ -249,7 +250,8 @@ class NotificationService:
                     by=by,
                     created_at=now,
                 )
-                for user in set(users) - connected
+                for user, id_ in users.items()
+                if user not in connected
             ],
         )
         if connected:

@@ -45,9 +45,13 @@ class Errand:
 
     async def surely(self, step: Callable[[], Awaitable[T]]) -> T:
         """Does a step that is safe to repeat, again and again until the database takes it."""
+        return await self.patiently(lambda: self.once(step))
+
+    async def patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """As `surely`, for work of several steps that it does on this errand."""
         while True:
             try:
-                return await self.once(step)
+                return await work()
             except Unavailable as error:
                 await self._wait(error)
 

@@ -10,7 +10,8 @@ import pytest
 from bson import ObjectId
 
 from chatme.clock import new_id
-from chatme.conversations.groups import ATTEMPTS, GroupService
+from chatme.conversations.changes import ATTEMPTS
+from chatme.conversations.groups import GroupService
 from chatme.conversations.models import Conversation, Member
 from chatme.conversations.service import ConversationService
 from chatme.conversations.wire import MAX_MEMBERS, ConversationView, GroupWanted

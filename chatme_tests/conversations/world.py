@@ -119,7 +119,7 @@ class Notes:
 
     async def group_changed(self, **details: Any) -> None:
         """Somebody came or went."""
-        self.told.append(("group", details))
+        self.told.append(("group", {**details, "users": list(details["users"])}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -147,13 +147,17 @@ class Stage:
 
     async def group(self, users: Collection[ObjectId]) -> None:
         """Tells users that they were added to a group."""
+        await self.added({user: ObjectId() for user in users})
+
+    async def added(self, told: Mapping[ObjectId, ObjectId]) -> None:
+        """Tells users that they were added to a group, each by an id of its own."""
         await self.service.group_changed(
             type="group_added",
             conversation_id=TEA,
             name="Tea",
             by_id=SENDER,
             by_name="Sender",
-            users=users,
+            users=told,
         )
 
     async def unread(self, user: ObjectId) -> list[NotificationView]:

@@ -93,17 +93,25 @@ async def test_a_message_costs_one_write_or_none(stage: Stage, many: int) -> Non
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before the write", "after the write"])
-async def test_what_an_absence_cut_can_be_told_again(stage: Stage, late: bool) -> None:
+@pytest.mark.parametrize("what", ["a message", "a group"])
+async def test_what_an_absence_cut_can_be_told_again(stage: Stage, what: str, late: bool) -> None:
     """Where the database is away the connected are told nothing yet: told again, everybody has it
     once."""
     stage.sockets.open = {ANN}
     cut = CutEngine(stage.engine, 0, late=late)
     stage.service = NotificationService(cut, stage.clock, stage.ears, stage.sockets)
-    message = ObjectId()
+    message, added = ObjectId(), {ANN: ObjectId(), BOB: ObjectId()}
+
+    async def tell() -> None:
+        if what == "a message":
+            await stage.message(ANN, BOB, message=message)
+        else:
+            await stage.added(added)
+
     with pytest.raises(AutoReconnect):
-        await stage.message(ANN, BOB, message=message)
+        await tell()
     assert stage.ears.heard == []
-    await stage.message(ANN, BOB, message=message)
+    await tell()
 
     (heard,) = stage.ears.heard
     assert heard.users == {ANN}

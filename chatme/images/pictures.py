@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 import structlog
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
+from PIL.PngImagePlugin import PngImageFile
 
 from chatme.errors import ChatMeError, StorageFull, TooLarge, UnsupportedType
 from chatme.images.stripping import Format, format_of, strip
@@ -163,6 +164,10 @@ def _moves(image: Image.Image) -> bool:
 
 def _orientation(image: Image.Image) -> int:
     """How the camera was held (EXIF), 1 to 8; upright where nothing sensible is said."""
+    if isinstance(image, PngImageFile):
+        # Its EXIF may stand behind the pixels: Pillow decodes them for it, and forgets a fault of
+        # theirs that is caught below.
+        image.load()
     try:
         value = image.getexif().get(_ORIENTATION)
     except Exception:

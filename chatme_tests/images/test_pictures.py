@@ -361,6 +361,17 @@ def test_a_full_disk_is_told_from_a_bad_picture(tmp_path: Path) -> None:
         examine(tmp_path / "missing")
 
 
+def test_broken_pixels_are_found_whatever_is_asked_before(tmp_path: Path) -> None:
+    """A PNG whose pixels are damaged is refused, though its EXIF, asked for first, decoded them."""
+    whole = photo("PNG")
+    at = whole.index(b"IEND") - 12
+    bad = hung(tmp_path, whole[:at] + b"\0" + whole[at + 1 :], "bad")
+    with pytest.raises(UnsupportedType):
+        examine(bad)
+    with pytest.raises(UnsupportedType):
+        clean(bad, tmp_path / "out")
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.sampled_from(KINDS), st.data())
 def test_any_damage_is_told(

@@ -33,7 +33,8 @@ async def _nothing(_: Services, __: Scene) -> None:
 class Act:
     """What somebody asks for, what must be before, and what must be once it was answered.
 
-    ``writes`` is by how many writes it is done; ``leaves`` is what a cut leaves for a repair.
+    ``writes`` is by how many writes it is done; ``leaves`` is what a cut leaves for a repair;
+    ``shuts_out`` is whether Bob is removed from the group by it.
     """
 
     writes: int
@@ -41,6 +42,7 @@ class Act:
     after: Step
     before: Step = _nothing
     leaves: str = ""
+    shuts_out: bool = False
 
 
 async def _say(services: Services, scene: Scene, **more: Any) -> None:
@@ -279,7 +281,7 @@ ACTS: Mapping[str, Act] = {
     "send again": Act(3, _send_again, _said, _say),
     "make a group": Act(4, _made, _is_made, leaves=UNMADE),
     "add": Act(3, _add, _added),
-    "remove": Act(2, _remove, _left),
+    "remove": Act(2, _remove, _left, shuts_out=True),
     "leave": Act(1, _leave, _left),
     "promote": Act(1, _promote, _promoted),
     "block": Act(1, _block, _blocked),

@@ -90,6 +90,19 @@ class Scene:
         moments = [each.last_message_at or each.created_at for each in listed]
         assert moments == sorted(moments, reverse=True)
 
+    async def check_groups(self, services: Services, *, shut_out: bool) -> None:
+        """Whoever came to a group of Ada's was told so once, and Bob where he was shut out."""
+        core = services.conversations.conversations
+        for roster in (await core.rosters(await core.ids_of(self.ada))).values():
+            where = roster.conversation_id
+            found = await self.engine.find(Notification, Notification.conversation == where)
+            told = Counter((each.type, each.user) for each in found if each.message is None)
+            others = frozenset() if roster.direct else roster.user_ids - {self.ada}
+            gone = {self.bob} if shut_out and where == self.group else set()
+            assert set(told.values()) <= {1}
+            assert {user for kind, user in told if kind == "group_removed"} == gone
+            assert others <= {user for kind, user in told if kind == "group_added"}
+
     async def _check_conversation(self, services: Services, where: ObjectId) -> None:
         messages = await self.engine.find(Message, Message.conversation == where)
         clients = Counter(each.client_id for each in messages if each.client_id is not None)

@@ -13,7 +13,7 @@ from odmantic import AIOEngine
 from chatme.auth.codes import Codes, app_address, fresh_secret, normal_code
 from chatme.auth.links import Claim, Links, Purpose
 from chatme.auth.postman import Postman
-from chatme.auth.service import AuthService, Grant
+from chatme.auth.service import AuthService, Entry
 from chatme.errors import BadRequest, Code, Conflict, NotAuthenticated, NotFound
 from chatme.principal import Peer, Principal
 from chatme.storage import atomic
@@ -54,7 +54,7 @@ class FactorService:
         """Who was asked for the second factor; raises `NotAuthenticated` (`login_expired`)."""
         return self._challenge(token).user_id
 
-    async def sign_in(self, token: str, code: str, peer: Peer) -> Grant:
+    async def sign_in(self, token: str, code: str, peer: Peer) -> Entry:
         """A new session by the token of a sign-in's first step and a code of the second factor.
 
         Raises `NotAuthenticated`: `login_expired` where the first step must be done again,

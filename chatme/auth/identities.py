@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatme.auth.persons import OAuthFailed, Person
-from chatme.auth.service import AuthService, Challenge, Grant
+from chatme.auth.service import AuthService, Challenge, Entry
 from chatme.clock import Clock
 from chatme.errors import Conflict
 from chatme.principal import Peer
@@ -21,7 +21,7 @@ class IdentityService:
         self._users = users
         self._auth = auth
 
-    async def sign_in(self, somebody: Person, peer: Peer) -> Grant | Challenge:
+    async def sign_in(self, somebody: Person, peer: Peer) -> Entry | Challenge:
         """A new session of the user whose account elsewhere this is, who is made at first sight;
         for who has a second factor, the question for it.
 

@@ -22,7 +22,7 @@ from chatme.auth.models import UsedState
 from chatme.auth.persons import OAuthFailed
 from chatme.auth.providers import Provider
 from chatme.auth.remote import Trip
-from chatme.auth.service import Challenge, Grant
+from chatme.auth.service import Challenge, Entry
 from chatme.clock import Clock, from_epoch, new_id, to_epoch
 from chatme.errors import ChatMeError, Code, Unavailable
 from chatme.principal import Peer
@@ -96,7 +96,7 @@ class OAuthService:
         until = to_epoch(self._clock.now() + STATE_LIFE)
         return Departure(url, str(self._seals.dumps([name, until, *astuple(trip)])))
 
-    async def finish(self, name: str, arrival: Arrival, peer: Peer) -> Grant | Challenge | None:
+    async def finish(self, name: str, arrival: Arrival, peer: Peer) -> Entry | Challenge | None:
         """A session for who comes back from a provider, or the question for the second factor;
         None on any failure, which is logged."""
         try:
@@ -107,7 +107,7 @@ class OAuthService:
             log.exception(_FAILED, provider=name)
         return None
 
-    async def _finish(self, name: str, arrival: Arrival, peer: Peer) -> Grant | Challenge:
+    async def _finish(self, name: str, arrival: Arrival, peer: Peer) -> Entry | Challenge:
         provider = self._providers.get(name)
         if provider is None:
             raise OAuthFailed("the provider is not configured")

@@ -13,7 +13,7 @@ from chatme.auth.factors import FactorService
 from chatme.auth.oauth import STATE_LIFE, Arrival, OAuthService
 from chatme.auth.providers import NAMES
 from chatme.auth.recovery import RecoveryService
-from chatme.auth.service import AuthService, Challenge, Grant
+from chatme.auth.service import AuthService, Challenge, Entry, Grant
 from chatme.auth.wire import (
     CodeGiven,
     Credentials,
@@ -100,7 +100,7 @@ class AuthDoor:
             self.grant_cookie(grant).set_on(response)
         return response
 
-    def landing(self, outcome: Grant | Challenge | None) -> RedirectResponse:
+    def landing(self, outcome: Entry | Challenge | None) -> RedirectResponse:
         """On to the page that waits for who comes back from a provider.
 
         Who is asked for a second factor brings the token in the fragment, which no server is sent.
@@ -111,7 +111,7 @@ class AuthDoor:
                 return self.redirect(f"{page}?error=oauth_failed")
             case Challenge(token):
                 return self.redirect(f"{page}#mfaToken={token}")
-            case Grant():
+            case Entry():
                 return self.redirect(page, grant=outcome)
 
 
@@ -122,10 +122,9 @@ async def register(door: AuthDoor, call: Call, body: Registration) -> Reply[Sign
     the address is sent where the server sends mail.
     """
     await door.slow_down(call, "register")
-    grant = await door.auth.register(body, call.peer)
-    if grant.user is not None:
-        door.recovery.welcome(grant.user.id)
-    return _welcome(door, grant)
+    entry = await door.auth.register(body, call.peer)
+    door.recovery.welcome(entry.user.id)
+    return _welcome(door, entry)
 
 
 async def login(door: AuthDoor, call: Call, body: Credentials) -> Reply[SignedIn | SecondStepAsked]:
@@ -328,10 +327,8 @@ def _private(shape: ShapeT) -> Reply[ShapeT]:
     return Reply(shape, headers=_NO_STORE)
 
 
-def _welcome(door: AuthDoor, grant: Grant) -> Reply[SignedIn]:
-    user = grant.user
-    assert isinstance(user, Oneself)  # noqa: S101 -- a sign-in always names its user
-    return door.signed_in(grant, SignedIn(access_token=grant.access_token, user=user))
+def _welcome(door: AuthDoor, entry: Entry) -> Reply[SignedIn]:
+    return door.signed_in(entry, SignedIn(access_token=entry.access_token, user=entry.user))
 
 
 def _refuse_foreign_origin(door: AuthDoor, request: Request) -> None:

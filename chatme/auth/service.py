@@ -33,12 +33,18 @@ FRESH_LOGIN = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a sign-in or a refresh hands out: two tokens, and how long the cookie lives."""
+    """What a refresh hands out: two tokens, and how long the cookie lives."""
 
     access_token: str
     refresh_token: str
     refresh_life: timedelta
-    user: Oneself | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Grant):
+    """What a sign-in hands out beside: who it is that came in."""
+
+    user: Oneself
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class AuthService:
         self._links = links
         self._sockets = sockets
 
-    async def register(self, wanted: Registration, peer: Peer) -> Grant:
+    async def register(self, wanted: Registration, peer: Peer) -> Entry:
         """A new account and its first session; raises `Conflict` (`email_taken`).
 
         The unique index decides between two that register one address at once; the look before
@@ -81,7 +87,7 @@ class AuthService:
         user = await self._users.create(wanted.display_name, wanted.email, hashed)
         return await self.open_session(user, peer, by_password=True)
 
-    async def login(self, credentials: Credentials, peer: Peer) -> Grant | Challenge:
+    async def login(self, credentials: Credentials, peer: Peer) -> Entry | Challenge:
         """A new session, or the question for the second factor.
 
         Raises `NotAuthenticated` (`invalid_credentials`).
@@ -98,7 +104,7 @@ class AuthService:
 
     async def admit(
         self, user: User, peer: Peer, *, by_password: bool = False
-    ) -> Grant | Challenge:
+    ) -> Entry | Challenge:
         """A new session of a user who has shown one factor, or the question for the second."""
         if user.confirmed_factor is None:
             return await self.open_session(user, peer, by_password=by_password)
@@ -134,12 +140,12 @@ class AuthService:
         if await self._hasher.check_token(token, session.token_hash):
             rotated = await self._rotate(session)
             if rotated is not None:
-                return self._grant(rotated)
+                return Grant(*self._tokens_of(rotated))
             session = await self._live_session(claims)  # another tab was faster
         fresh = self._clock.now() - session.rotated_at <= ROTATION_GRACE
         previous = session.previous_hash
         if fresh and previous is not None and await self._hasher.check_token(token, previous):
-            return self._grant(session)
+            return Grant(*self._tokens_of(session))
         await self._end(session.user, session.id)
         raise session_ended()
 
@@ -252,7 +258,7 @@ class AuthService:
         except PydanticCustomError:
             return None
 
-    async def open_session(self, user: User, peer: Peer, *, by_password: bool = False) -> Grant:
+    async def open_session(self, user: User, peer: Peer, *, by_password: bool = False) -> Entry:
         """A new session of a user who has shown who they are.
 
         Raises `NotAuthenticated` where they were shut out meanwhile, or where the password that let
@@ -281,16 +287,14 @@ class AuthService:
         if current is None or not current.is_active or _outdated(user, current, by_password):
             await self._engine.remove(Session, Session.id == session.id)
             raise _invalid_credentials()
-        return self._grant(session, oneself(current))
+        return Entry(*self._tokens_of(session), oneself(current))
 
-    def _grant(self, session: Session, user: Oneself | None = None) -> Grant:
-        return Grant(
-            access_token=self._tokens.access(session.user, session.id),
-            refresh_token=self._tokens.refresh(
-                session.user, session.id, session.token_id, session.rotated_at
-            ),
-            refresh_life=session.ends_at - self._clock.now(),
-            user=user,
+    def _tokens_of(self, session: Session) -> tuple[str, str, timedelta]:
+        """A session's access token, its refresh token, and how long the cookie of that lives."""
+        return (
+            self._tokens.access(session.user, session.id),
+            self._tokens.refresh(session.user, session.id, session.token_id, session.rotated_at),
+            session.ends_at - self._clock.now(),
         )
 
     def _read_refresh(self, token: str) -> RefreshClaims:

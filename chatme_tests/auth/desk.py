@@ -12,7 +12,7 @@ from chatme.auth.links import Links
 from chatme.auth.passwords import Hasher
 from chatme.auth.postman import Postman
 from chatme.auth.recovery import RecoveryService
-from chatme.auth.service import AuthService, Grant
+from chatme.auth.service import AuthService, Entry
 from chatme.errors import BadRequest
 from chatme.ports import Letter, Undeliverable
 from chatme.users.models import User
@@ -74,9 +74,9 @@ class Desk:
         assert found is not None
         return found
 
-    async def sessions(self, grant: Grant) -> list[ObjectId]:
+    async def sessions(self, entry: Entry) -> list[ObjectId]:
         """The sessions of a user."""
-        return [each.id for each in await self.auth.sessions(user_of(grant))]
+        return [each.id for each in await self.auth.sessions(user_of(entry))]
 
     async def reset_token(self, recovery: RecoveryService, email: str = "ada@example.com") -> str:
         """The token of a fresh link that resets a password."""

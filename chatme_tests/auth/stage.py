@@ -11,7 +11,7 @@ from odmantic import AIOEngine
 from chatme.auth.links import Links
 from chatme.auth.models import Session
 from chatme.auth.passwords import Hasher
-from chatme.auth.service import AuthService, Challenge, Grant
+from chatme.auth.service import AuthService, Challenge, Entry
 from chatme.auth.tokens import Tokens
 from chatme.auth.wire import Credentials, Registration
 from chatme.clock import Clock
@@ -62,7 +62,7 @@ def service_over(
     return AuthService(engine, clock, users, hasher, tokens_by(clock), links, sockets)
 
 
-async def register(auth: AuthService, email: str = "ada@example.com") -> Grant:
+async def register(auth: AuthService, email: str = "ada@example.com") -> Entry:
     """A new account."""
     wanted = {"displayName": "Ada", "email": email, "password": PASSWORD}
     return await auth.register(Registration.model_validate(wanted), PEER)
@@ -70,7 +70,7 @@ async def register(auth: AuthService, email: str = "ada@example.com") -> Grant:
 
 async def login(
     auth: AuthService, email: str = "ada@example.com", password: str = PASSWORD
-) -> Grant:
+) -> Entry:
     """A new session of a user without a second factor."""
     return granted(await auth.login(Credentials(email=email, password=password), PEER))
 
@@ -81,17 +81,15 @@ async def deactivate(engine: AIOEngine, user: ObjectId) -> None:
     await engine.remove(Session, Session.user == user)
 
 
-def granted(outcome: Grant | Challenge | None) -> Grant:
+def granted(outcome: Entry | Challenge | None) -> Entry:
     """The session that a sign-in came to."""
-    assert isinstance(outcome, Grant)
+    assert isinstance(outcome, Entry)
     return outcome
 
 
-def user_of(outcome: Grant | Challenge | None) -> ObjectId:
+def user_of(outcome: Entry | Challenge | None) -> ObjectId:
     """Whose sign-in it was."""
-    user = granted(outcome).user
-    assert user is not None
-    return user.id
+    return granted(outcome).user.id
 
 
 async def refused(attempt: Awaitable[object]) -> tuple[str, str]:

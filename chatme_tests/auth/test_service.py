@@ -231,7 +231,7 @@ async def test_a_session_unused_ends_after_seven_days(
     auth: AuthService, clock: FrozenClock
 ) -> None:
     """A refresh on the seventh day goes on, one at its end comes too late."""
-    grant = await register(auth)
+    grant: Grant = await register(auth)
     clock.move(days=7, seconds=-1)
     grant = await auth.refresh(grant.refresh_token)
     clock.move(days=7)
@@ -241,7 +241,7 @@ async def test_a_session_unused_ends_after_seven_days(
 
 async def test_a_session_ends_after_ninety_days(auth: AuthService, clock: FrozenClock) -> None:
     """No refresh leads past the ninetieth day, for neither token, cookie nor socket."""
-    grant = await register(auth)
+    grant: Grant = await register(auth)
     for _ in range(14):
         clock.move(days=6)
         grant = await auth.refresh(grant.refresh_token)

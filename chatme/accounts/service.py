@@ -17,6 +17,7 @@ from odmantic import AIOEngine
 from chatme.accounts.models import Erasure
 from chatme.auth.service import AuthService
 from chatme.clock import Clock
+from chatme.errors import Unavailable
 from chatme.principal import Principal
 from chatme.shapes import Shape
 from chatme.storage import atomic
@@ -66,12 +67,13 @@ class AccountService:
         user = await self._auth.prove(principal, password)
         begun = Erasure(id=user.id, begun_at=self._clock.now())
         await atomic.insert_missing(self._engine, [begun])
-        await self._errands.begin(partial(self._erase_surely, user.id), AsyncExitStack())
+        await self._see_through(user.id)
 
     async def finish_erasures(self) -> None:
         """Goes on with the erasures that were cut.
 
-        One that fails is logged, holds up no other, and is left to the next start.
+        One that fails is logged, holds up no other, and is left to the next start; one that the
+        database's absence cuts goes on when that is over.
         """
         try:
             cut = await self._engine.find(Erasure)
@@ -80,7 +82,9 @@ class AccountService:
             return
         for erasure in cut:
             try:
-                await self._erase(erasure.id)
+                await self._see_through(erasure.id)
+            except Unavailable:
+                continue  # the errand goes on by itself
             except Exception:
                 log.exception("an erasure is not finished", user=str(erasure.id))
 
@@ -98,6 +102,9 @@ class AccountService:
                     piece = b""
             piece += b"]"
         yield piece + b"}"
+
+    async def _see_through(self, user_id: ObjectId) -> None:
+        await self._errands.begin(partial(self._erase_surely, user_id), AsyncExitStack())
 
     async def _erase_surely(self, user_id: ObjectId, errand: Errand) -> None:
         await errand.surely(lambda: self._erase(user_id))

@@ -163,6 +163,21 @@ async def test_an_erasure_outlasts_an_absence(stage: Stage) -> None:
     assert await stage.engine.count(Erasure) == 0
 
 
+async def test_an_erasure_that_goes_on_outlasts_an_absence(stage: Stage) -> None:
+    """Where the database goes away while a cut erasure is gone on with, it comes to its end all the
+    same, without another start."""
+    caller = await stage.auth.authenticate((await register(stage.auth)).access_token)
+    await stage.engine.save(Erasure(id=caller.user_id, begun_at=stage.clock.now()))
+    stage.is_away = True
+    with capture_logs() as logged:
+        await stage.accounts.finish_erasures()
+    await stage.errands.aclose()
+
+    assert stage.erased == [caller.user_id]
+    assert await stage.engine.count(Erasure) == 0
+    assert not [each for each in logged if each["log_level"] == "error"]
+
+
 async def test_erasing_twice_at_once_is_erasing_once(stage: Stage) -> None:
     """Two requests at once leave what one leaves."""
     caller = await stage.auth.authenticate((await register(stage.auth)).access_token)

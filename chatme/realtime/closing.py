@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
@@ -39,7 +40,7 @@ class _Conversation(ServerProtocol):
         super().recv_frame(frame)
 
 
-class ClosingInTime(WebSocketsSansIOProtocol):
+class ClosingInTime(WebSocketsSansIOProtocol, ABC):
     """uvicorn's protocol class, whose every way of closing ends by itself."""
 
     close_seconds: ClassVar[float] = 5.0
@@ -63,9 +64,9 @@ class ClosingInTime(WebSocketsSansIOProtocol):
         self._reaper: asyncio.TimerHandle | None = None
         self._failed = False
 
+    @abstractmethod
     def regulate(self) -> None:
         """Pauses or resumes reading as the state asks."""
-        raise NotImplementedError
 
     def flush(self) -> None:
         """Writes what the framing layer has ready."""

@@ -15,6 +15,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -69,7 +70,7 @@ class Outcome:
             self.future.set_result(self.value)
 
 
-class Worker:
+class Worker(ABC):
     """A thread with its own connection, from `start` to `stop`.
 
     Args:
@@ -166,13 +167,14 @@ class Worker:
             rest = rest[len(outcomes) :]
             self._deliver(outcomes)
 
+    @abstractmethod
     def _transact(
         self,
         store: Store,
         group: list[Item],
         outcomes: list[Outcome],
     ) -> None:
-        raise NotImplementedError
+        """Works a group in one transaction, an outcome for each operation begun."""
 
     def _undone(
         self,

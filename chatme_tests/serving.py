@@ -6,12 +6,11 @@ import asyncio
 import base64
 import os
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import uvicorn
-import uvloop
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from chatme.http.server import ChatHttpProtocol
@@ -26,13 +25,6 @@ HEAD: Final = (
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: " + base64.b64encode(b"0123456789abcdef") + b"\r\n\r\n"
 )
-
-
-def loop_factories(item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Both event loops for the modules that say ``BOTH_LOOPS = True``."""
-    if getattr(item.module, "BOTH_LOOPS", False):
-        return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-    return {"asyncio": asyncio.new_event_loop}
 
 
 class Frame(NamedTuple):

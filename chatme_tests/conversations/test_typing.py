@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from bson import ObjectId
 
+from chatme.conversations.typing import TYPING_LASTS
 from chatme.errors import NotFound
-from chatme_tests.conversations.world import TYPING, World
+from chatme_tests.conversations.world import World
+from chatme_tests.loops import passes
 
+MOVABLE_LOOP = True
+LASTS = TYPING_LASTS.total_seconds()
 STARTED, STOPPED = "user_typing", "user_stopped_typing"
-
-
-async def _until(world: World, *names: str) -> None:
-    """Waits until exactly these events were told."""
-    async with asyncio.timeout(5):
-        while world.ears.names != list(names):  # noqa: ASYNC110 -- the recorder has no event
-            await asyncio.sleep(0.005)
 
 
 async def test_the_others_hear_of_it(world: World) -> None:
@@ -40,8 +35,11 @@ async def test_typing_ends_by_itself(world: World) -> None:
     talk = await world.direct(ann, bob)
     world.forget()
     await world.typing.start(ann, talk)
-    await _until(world, STARTED, STOPPED)
-    await asyncio.sleep(1.5 * TYPING.total_seconds())
+    await passes(LASTS - 0.5)
+    assert world.ears.names == [STARTED]
+    await passes(0.5)
+    assert world.ears.names == [STARTED, STOPPED]
+    await passes(LASTS)
     await world.typing.stop(ann, talk)
 
     assert world.ears.names == [STARTED, STOPPED]
@@ -54,9 +52,10 @@ async def test_who_writes_on_is_told_once(world: World) -> None:
     world.forget()
     for _ in range(7):
         await world.typing.start(ann, talk)
-        await asyncio.sleep(TYPING.total_seconds() / 5)
+        await passes(LASTS / 2)
     assert world.ears.names == [STARTED]
-    await _until(world, STARTED, STOPPED)
+    await passes(LASTS)
+    assert world.ears.names == [STARTED, STOPPED]
 
 
 async def test_who_did_not_write_does_not_stop(world: World) -> None:
@@ -121,7 +120,7 @@ async def test_who_left_stops_without_a_word(world: World) -> None:
     await world.typing.start(bob, tea)
     await world.groups.remove(ann, tea, bob)
     world.forget()
-    await asyncio.sleep(1.5 * TYPING.total_seconds())
+    await passes(LASTS)
     assert world.ears.heard == []
     await world.groups.add(ann, tea, [bob])
     world.forget()
@@ -138,7 +137,7 @@ async def test_a_lost_database_tells_nobody(world: World) -> None:
     await world.typing.start(ann, talk)
     world.forget()
     world.outside.lifeline.refusals = 1
-    await asyncio.sleep(1.5 * TYPING.total_seconds())
+    await passes(LASTS)
     assert (world.ears.heard, world.outside.lifeline.refusals) == ([], 0)
     await world.typing.start(ann, talk)
 
@@ -146,12 +145,13 @@ async def test_a_lost_database_tells_nobody(world: World) -> None:
 
 
 async def test_closing_ends_all(world: World) -> None:
-    """After the close nothing is told any more."""
+    """After the close nothing is told any more, and the database is left alone."""
     ann, bob = await world.people("ann", "bob")
     talk = await world.direct(ann, bob)
     await world.typing.start(ann, talk)
     await world.typing.aclose()
     world.forget()
-    await asyncio.sleep(1.5 * TYPING.total_seconds())
+    world.outside.lifeline.refusals = 1
+    await passes(LASTS)
 
-    assert world.ears.heard == []
+    assert (world.ears.heard, world.outside.lifeline.refusals) == ([], 1)

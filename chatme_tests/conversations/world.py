@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,6 @@ from chatme_tests.uploads.stage import MemoryBlobs, uploaded
 MODELS = (User, Block, Conversation, Activity, Watermark, Message, Upload)
 NOWHERE = Path("/nowhere")
 """Where no file arrives."""
-TYPING = timedelta(milliseconds=100)
 """How long typing lasts here."""
 
 
@@ -154,7 +152,7 @@ class Node:
         self.uploads = uploads = UploadService(engine, clock, remover)
         self.groups = GroupService(engine, clock, users, core, views, facts, tellers)
         self.pictures = PictureService(engine, self.groups, uploads)
-        self.typing = TypingService(core, users, outside.lifeline, ears, TYPING)
+        self.typing = TypingService(core, users, outside.lifeline, ears)
         self.presence = PresenceService(engine, clock, users, core, tellers, outside.sockets)
         self.deliveries = Deliveries(engine, outside.lifeline, core, tellers)
         self.receipts = ReceiptService(engine, clock, users, core, log, self.deliveries, tellers)

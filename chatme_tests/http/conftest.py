@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from chatme_tests.serving import loop_factories
+from chatme_tests.loops import loop_factories
 
 
 def pytest_asyncio_loop_factories(

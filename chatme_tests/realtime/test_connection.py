@@ -18,9 +18,11 @@ from chatme.realtime.close import Close
 from chatme.realtime.connection import EXPIRY_WARNING, Connection
 from chatme.realtime.outbox import Outgoing
 from chatme_tests.fakes import RecordingMeter
+from chatme_tests.loops import passes
 from chatme_tests.realtime.fakes import ANN, BOB, NOON, FrozenClock, Said, Text, principal
 from chatme_tests.realtime.peers import Peer, scope
 
+MOVABLE_LOOP = True
 SOON = timedelta(milliseconds=30)
 
 
@@ -155,7 +157,7 @@ async def test_a_stale_token_ends_at_once(line: Line) -> None:
 async def test_the_warning_comes_ahead(line: Line) -> None:
     """The warning comes 60 s before the end, not with it."""
     line.connection.sign_in(principal(lasts=EXPIRY_WARNING + SOON))
-    await asyncio.sleep(2 * SOON.total_seconds())
+    await passes(2 * SOON.total_seconds())
 
     assert [frame["event"] for frame in line.box.frames] == ["token_expiring"]
     assert not line.connection.closing
@@ -166,7 +168,7 @@ async def test_a_renewed_token_lasts(line: Line) -> None:
     """After a renewal neither the old token's end nor its warning comes."""
     line.connection.sign_in(principal(lasts=SOON))
     line.connection.sign_in(principal(lasts=timedelta(hours=1)))
-    await asyncio.sleep(2 * SOON.total_seconds())
+    await passes(2 * SOON.total_seconds())
 
     assert not line.connection.closing
     assert line.box.texts == []
@@ -293,7 +295,7 @@ async def test_the_end_leaves_nothing(line: Line) -> None:
     """At the end the outbox is closed and no timer runs, whoever began it."""
     line.connection.sign_in(principal(lasts=SOON))
     await line.connection.aclose()
-    await asyncio.sleep(2 * SOON.total_seconds())
+    await passes(2 * SOON.total_seconds())
 
     assert line.connection.closing
     assert line.connection.session.closed_for is None
@@ -304,7 +306,7 @@ async def test_the_end_leaves_nothing(line: Line) -> None:
 async def test_the_clock_is_the_given_one(line: Line) -> None:
     """How long a token lasts is told by the clock that was given, not by the machine's."""
     line.connection.sign_in(principal(lasts=timedelta(hours=1)))
-    await asyncio.sleep(SOON.total_seconds())
+    await passes(SOON.total_seconds())
 
     assert line.connection.principal.expires_at == NOON + timedelta(hours=1)
     assert not line.connection.closing

@@ -10,7 +10,7 @@ from odmantic.query import asc
 
 from chatme.conversations.service import ConversationService
 from chatme.messages.models import Message
-from chatme.messages.wire import AttachmentView, HeldMessage, HeldReaction
+from chatme.messages.wire import HeldMessage, HeldReaction, attachment_view
 from chatme.storage import atomic
 
 PAGE = 200
@@ -66,7 +66,6 @@ class HeldMessages:
 
 
 def _held(message: Message) -> HeldMessage:
-    attachment = message.attachments[0] if message.attachments else None
     return HeldMessage(
         id=message.id,
         conversation_id=message.conversation,
@@ -74,7 +73,7 @@ def _held(message: Message) -> HeldMessage:
         client_id=message.client_id,
         type=message.type,
         content=message.content,
-        attachment=AttachmentView(**attachment.model_dump()) if attachment else None,
+        attachment=attachment_view(message),
         reply_to_id=message.reply_to,
         is_deleted=message.is_deleted,
         edited_at=message.edited_at,

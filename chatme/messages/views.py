@@ -16,13 +16,13 @@ from chatme.messages.sight import Sight
 from chatme.messages.wire import (
     MAX_RECEIPT_ROWS,
     PREVIEW,
-    AttachmentView,
     MessageView,
     ReactionView,
     Receipt,
     ReceiptCounts,
     ReplyView,
     Status,
+    attachment_view,
 )
 from chatme.storage import atomic
 from chatme.users.models import DELETED_USER
@@ -152,7 +152,6 @@ def message_view(
 ) -> MessageView:
     """A message as callers see it."""
     statuses = receipt_statuses(message, marks)
-    attachment = message.attachments[0] if message.attachments else None
     return MessageView(
         id=message.id,
         conversation_id=message.conversation,
@@ -162,7 +161,7 @@ def message_view(
         sender=sender,
         type=message.type,
         content=message.content,
-        attachment=AttachmentView(**attachment.model_dump()) if attachment else None,
+        attachment=attachment_view(message),
         reply_to=_reply_view(reply) if reply else None,
         receipts=[Receipt(user_id=user, status=status) for user, status in statuses.items()]
         if len(marks) <= MAX_RECEIPT_ROWS

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from chatme.conversations.wire import MessageInList
 from chatme.http.paging import CursorText, Limit, Page
+from chatme.messages.models import Message
 from chatme.ports import MessageKind
 from chatme.shapes import NOT_BLANK, Id, Omittable, Says, Shape, Text, Timestamp
 from chatme.users.wire import UserView
@@ -320,3 +321,9 @@ class ResumeAnswer(Shape):
 
     conversations: dict[str, Resumed]
     complete: bool
+
+
+def attachment_view(message: Message) -> AttachmentView | None:
+    """The upload that a message shows, if any."""
+    attachment = message.attachments[0] if message.attachments else None
+    return AttachmentView(**attachment.model_dump()) if attachment else None

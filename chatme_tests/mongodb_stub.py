@@ -5,61 +5,45 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import Counter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import bson
+
+from chatme_tests.stub import Stub
 
 _REPLY, _QUERY, _MESSAGE = 1, 2004, 2013
 _HELLO = frozenset({"hello", "ismaster", "isMaster"})
 
 
-class MongoDBStub:
-    """Answers hello and everything else with ok, and pings not while it is frozen; `async with`
-    it."""
+class MongoDBStub(Stub):
+    """Answers hello and everything else with ok, and pings not while it is frozen."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: Counter[str] = Counter()
         self.thawed = asyncio.Event()
         self.thawed.set()
-        self._writers: list[asyncio.StreamWriter] = []
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.uri = f"mongodb://127.0.0.1:{port}/chatme"
-        return self
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+        return f"mongodb://127.0.0.1:{self.port}/chatme"
 
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Listens no more and ends every connection."""
-        self._server.close()
+    async def hang_up(self) -> None:
+        """Ends every connection, also those that wait for an answer."""
         self.thawed.set()
-        writers, self._writers = self._writers, []
-        for writer in writers:
-            writer.close()
-        await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
+        await super().hang_up()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.append(writer)
-        try:
-            while True:
-                length, number, _, kind = struct.unpack("<iiii", await reader.readexactly(16))
-                body = await reader.readexactly(length - 16)
-                name = next(iter(_command(kind, body)))
-                self.asked[name] += 1
-                if name == "ping":
-                    await self.thawed.wait()
-                writer.write(_answer(kind, number, name))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        while True:
+            length, number, _, kind = struct.unpack("<iiii", await reader.readexactly(16))
+            body = await reader.readexactly(length - 16)
+            name = next(iter(_command(kind, body)))
+            self.asked[name] += 1
+            if name == "ping":
+                await self.thawed.wait()
+            writer.write(_answer(kind, number, name))
 
 
 def _command(kind: int, body: bytes) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from types import TracebackType
-from typing import Self
+
+from chatme_tests.stub import Stub
 
 
 def free_port() -> int:
@@ -16,41 +16,22 @@ def free_port() -> int:
         return port
 
 
-class RedisStub:
-    """Answers PING with a pong and all else with OK (RESP2); `async with` it."""
+class RedisStub(Stub):
+    """Answers PING with a pong and all else with OK (RESP2)."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.pings = 0
         self.connections = 0
-        self._writers: list[asyncio.StreamWriter] = []
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = f"redis://127.0.0.1:{port}/0"
-        return self
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"redis://127.0.0.1:{self.port}/0"
 
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._server.close()
-        await self.hang_up()
-
-    async def hang_up(self) -> None:
-        """Ends every connection."""
-        for writer in self._writers:
-            writer.close()
-        await asyncio.gather(
-            *(writer.wait_closed() for writer in self._writers), return_exceptions=True
-        )
-        self._writers.clear()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
         self.connections += 1
-        self._writers.append(writer)
         while head := await reader.readline():
             words = []
             for _ in range(int(head[1:])):

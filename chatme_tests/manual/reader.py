@@ -36,3 +36,18 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def expect_sound(page: str, outside: set[str]) -> None:
+    """Every element is closed, no anchor is there twice, and each link is to one of them or to
+    what we serve beside the page. Nothing on it runs, frames, submits or styles by itself."""
+    read = Reader(page)
+    inside = {link[1:] for link in read.links if link.startswith("#")}
+
+    assert read.open == []
+    assert inside <= set(read.ids)
+    assert len(read.ids) == len(set(read.ids))
+    assert {link for link in read.links if not link.startswith("#")} == outside
+    assert not {"script", "style", "img", "iframe", "form", "object"} & set(read.tags)
+    assert not {name for name in read.attributes if name.startswith("on") or name == "style"}
+    assert (read.tags["main"], read.tags["h1"], read.tags["nav"]) == (1, 1, 1)

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from chatme_tests.client import User, signed_up
+from chatme_tests.databases import MONGODB_URI
 from chatme_tests.flows.load import Writers, all_messages, chatme
 from chatme_tests.server import Server
-from chatme_tests.upkeep.places import MONGODB_URI, place_of
+from chatme_tests.upkeep.places import place_of
 
 WRITERS = 5
 ROUNDS = 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,8 @@ from chatme.storage.moves import (
     put_in_place,
     refuse_unfinished,
 )
+from chatme_tests.databases import MONGODB_URI
 from chatme_tests.fakes import settings_of
-
-MONGODB_URI = os.environ.get("CHATME_TEST_MONGODB_URI", "")
 
 
 async def test_a_database_that_is_not_whole_is_refused(tmp_path: Path) -> None:

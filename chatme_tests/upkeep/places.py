@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +13,9 @@ from chatme.settings import Settings
 from chatme.storage.dump import LiveDump
 from chatme.storage.engine import open_engine
 from chatme.upkeep.stock import collections
+from chatme_tests.databases import MONGODB_URI
 from chatme_tests.fakes import settings_of
 
-MONGODB_URI = os.environ.get("CHATME_TEST_MONGODB_URI", "")
 ENGINES = ["embedded", *(["mongodb"] if MONGODB_URI else [])]
 
 Content = dict[str, dict[str, bytes]]
